@@ -1,0 +1,72 @@
+# Everything a developer does here, by name. Each target sets up what it needs and can be repeated.
+
+ifeq ($(OS),Windows_NT)
+$(error Windows is not supported; run make inside WSL (Windows Subsystem for Linux))
+endif
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PY := .venv/bin/python
+FARANDOLE := .venv/bin/farandole
+SOURCES := $(wildcard libs/*/src services/*/src)
+UNIT := $(wildcard libs/*/tests/unit services/*/tests)
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
+# ingest.steps:service and its like, as `farandole run` and `farandole schemas` take them
+SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(patsubst %/,%,$(dir $f))).steps:service))
+
+# What may be said on the command line: make chaos KILLS=20 SEED=7 MUTANT=name, make check JOBS=1
+JOBS ?= auto
+KILLS ?= 100
+SEED ?= 1
+MUTANT ?=
+PYTEST_ARGS ?=
+
+.PHONY: help setup check format test demo bench chaos schemas wheels lock clean
+
+help:  ## this list
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+
+setup:  ## make .venv and install the pinned versions (PYTHON=… chooses the Python)
+	@PYTHON='$(PYTHON)' sh scripts/setup.sh
+
+check: setup  ## formatting, lint, types, import rules, unit tests
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy $(SOURCES)
+	.venv/bin/lint-imports --no-logo
+	$(PY) -m pytest $(UNIT) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
+
+format: setup  ## format the code, and mend what ruff can mend
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+# What measures time or kills processes runs alone, after the rest.
+test: setup  ## every test: unit, contract, end to end, chaos
+	$(PY) -m pytest -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
+	$(PY) -m pytest -q -m 'slow or e2e or chaos' $(PYTEST_ARGS)
+
+demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/demo
+	$(PY) -m scripts.demo $(if $(LOG),--log $(LOG))
+
+bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed
+	$(PY) -m tests.bench
+
+chaos: setup  ## kill services while they work: KILLS=100 SEED=1 MUTANT=name
+	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT))
+
+schemas: setup  ## write schemas/ from the services, and compare every consumer with every version
+	$(FARANDOLE) schemas export $(SERVICES)
+	$(FARANDOLE) schemas check $(SERVICES)
+
+wheels: setup  ## build one wheel a package into dist/
+	for project in $(PROJECTS); do $(PY) -m build --wheel --no-isolation --outdir dist $$project || exit 1; done
+
+lock: setup  ## resolve constraints.txt anew
+	sh scripts/lock.sh
+
+clean:  ## remove what was made here, .venv too; var/ stays
+	rm -rf .venv build dist .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(addsuffix /dist,$(PROJECTS)) $(addsuffix /build,$(PROJECTS))
+	find libs services tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

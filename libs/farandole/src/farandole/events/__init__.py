@@ -1,0 +1,1 @@
+"""Events, their envelope and bytes; pure: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The event log's ports, and the records that pass through them."""

@@ -1,0 +1,48 @@
+"""Idleness: who waits costs nothing, and is back when his time is up."""
+
+import asyncio
+import time
+
+from farandole.log.ports import Interest
+from farandole.log.record import TopicSpec
+from farandole.testing.contract.checks import expect, same
+from farandole.testing.contract.look import now, patience
+from farandole.testing.contract.member import Member, together
+from farandole.testing.contract.rig import Case, Rig
+
+WATCHED = 2.0
+"""Seconds over which the cost of waiting is measured."""
+COST = 0.02
+"""The share of one core that a waiting process may take."""
+
+
+async def a_poll_ends_when_its_time_is_up(rig: Rig) -> None:
+    """With nothing to give, a poll waits as long as it was told, and comes back empty."""
+    log = await rig.open()
+    await log.ensure([TopicSpec("work")])
+    member, reader = await Member.join(log, Interest("group/step", "work")), await log.reader(["work"])
+    await together(rig, [member], lambda: len(member.held) == 1, "the partition")
+    started = now()
+    polled, records = await asyncio.gather(member.turn(timeout=0.5), reader.poll(timeout=0.5))
+    same((polled.records, polled.granted, polled.lost, records), ([], [], [], []), "what came of nothing")
+    expect(0.45 <= now() - started < patience(rig), f"the polls took {now() - started} s, not 0.5")
+
+
+async def waiting_costs_nothing(rig: Rig) -> None:
+    """On a real clock: while members and a reader wait, the process takes less than a fiftieth of a core."""
+    if not rig.real_time:
+        return
+    log = await rig.open()
+    await log.ensure([TopicSpec("work", 4)])
+    members = [await Member.join(log, Interest("group/step", "work")) for _ in range(3)]
+    await together(rig, members, lambda: sum(len(m.held) for m in members) == 4, "all partitions")
+    for member in members:
+        await member.release(member.revoking)
+    reader = await log.reader(["work"])
+    used = time.process_time()
+    await asyncio.gather(*(m.turn(timeout=WATCHED) for m in members), reader.poll(timeout=WATCHED))
+    used = time.process_time() - used
+    expect(used < COST * WATCHED, f"waiting took {used:.3f} s of CPU in {WATCHED} s")
+
+
+CASES: tuple[Case, ...] = (a_poll_ends_when_its_time_is_up, waiting_costs_nothing)

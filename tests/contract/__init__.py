@@ -1,0 +1,1 @@
+"""The contract of the log, run against every engine."""

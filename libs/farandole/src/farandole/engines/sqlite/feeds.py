@@ -1,0 +1,121 @@
+"""Reading partitions in order on the event loop: short reads, one look at the ends for all, frames cut to measure."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+import apsw
+import msgspec
+
+from farandole.engines.sqlite.catalog import Topic
+from farandole.engines.sqlite.database import scalar
+from farandole.engines.sqlite.frames import decode, decode_headers
+from farandole.engines.sqlite.schema import frame_id, offset_of
+from farandole.log.record import Record
+
+_ENDS = """
+SELECT json_group_array(json_array(p.id, p.next))
+FROM json_each(?) AS j CROSS JOIN position AS p ON p.id = j.value
+"""
+_FRAMES = "SELECT id, time, body FROM frame WHERE id >= ? AND id < ? ORDER BY id"
+_FRAME_BEFORE = "SELECT max(id) FROM frame WHERE id >= ? AND id <= ?"
+_ROWS = "SELECT id, time, key, value, headers FROM latest WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+_SECOND = 1e6
+_ends_decoder = msgspec.json.Decoder(list[tuple[int, int]])
+
+
+class Feed:
+    """One partition, read from an offset on. What a frame held beyond what was asked for waits in memory."""
+
+    __slots__ = ("_aligned", "_at", "_next", "_waiting", "end", "partition", "paused", "topic", "tp")
+
+    def __init__(self, topic: Topic, partition: int, start: int) -> None:
+        self.topic: Final = topic
+        self.partition: Final = partition
+        self.tp: Final = topic.tp(partition)
+        self.end = start
+        """The end of the partition when it was last looked at."""
+        self.paused = False
+        self._next = start  # what is to be read from the file
+        self._aligned = False  # whether a frame begins there
+        self._waiting: list[Record] = []
+        self._at = 0
+
+    @property
+    def position(self) -> int:
+        """The offset of the next record that `take` gives."""
+        return self._waiting[self._at].offset if self._at < len(self._waiting) else self._next
+
+    def take(self, db: apsw.Connection, limit: int) -> list[Record]:
+        """Up to `limit` records, none where there is nothing new before `end`."""
+        if self._at >= len(self._waiting):
+            if self._next >= self.end:
+                return []
+            self._at, self._waiting = 0, self._read(db, limit)
+        found = self._waiting[self._at : self._at + limit]
+        self._at += len(found)
+        if self._at >= len(self._waiting):
+            self._at, self._waiting = 0, []
+        return found
+
+    def _read(self, db: apsw.Connection, limit: int) -> list[Record]:
+        return self._read_rows(db, limit) if self.topic.compacted else self._read_frames(db, limit)
+
+    def _read_frames(self, db: apsw.Connection, limit: int) -> list[Record]:
+        start = frame_id(self.tp, self._next)
+        skip = 0
+        if not self._aligned:
+            first = scalar(db, _FRAME_BEFORE, frame_id(self.tp, 0), start)
+            skip, start = (start - first, first) if first is not None else (0, start)
+            self._aligned = True
+        found: list[Record] = []
+        frames = db.execute(_FRAMES, (start, frame_id(self.tp, self.end)))
+        try:
+            for id, time, body in frames:
+                found += decode(body, self.topic.name, self.partition, offset_of(id), time / _SECOND)
+                if len(found) - skip >= limit:
+                    break
+        finally:
+            frames.close()  # an open cursor would hold back the WAL
+        self._next = found[-1].offset + 1 if found else self.end
+        return found[skip:] if skip else found
+
+    def _read_rows(self, db: apsw.Connection, limit: int) -> list[Record]:
+        bounds = frame_id(self.tp, self._next), frame_id(self.tp, self.end), limit
+        found = [
+            Record(self.topic.name, self.partition, offset_of(id), time / _SECOND, key, value, decode_headers(headers))
+            for id, time, key, value, headers in db.execute(_ROWS, bounds)
+        ]
+        self._next = found[-1].offset + 1 if len(found) == limit else self.end
+        return found
+
+
+class Rota:
+    """Gives every feed its turn, so that a long backlog in one does not hold up the others."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def take(self, db: apsw.Connection, feeds: list[Feed], limit: int) -> list[Record]:
+        """Up to `limit` records of all feeds that are not paused."""
+        open_feeds = [feed for feed in feeds if not feed.paused]
+        if not open_feeds or limit <= 0:
+            return []
+        look_at_ends(db, open_feeds)
+        self._turn = (self._turn + 1) % len(open_feeds)
+        found: list[Record] = []
+        for feed in (*islice(open_feeds, self._turn, None), *islice(open_feeds, self._turn)):
+            while len(found) < limit and (more := feed.take(db, limit - len(found))):
+                found += more
+        return found
+
+
+def look_at_ends(db: apsw.Connection, feeds: Iterable[Feed]) -> None:
+    """Learn how far each can be read."""
+    by_tp: dict[int, list[Feed]] = {}
+    for feed in feeds:
+        by_tp.setdefault(feed.tp, []).append(feed)
+    ends = scalar(db, _ENDS, f"[{','.join(map(str, by_tp))}]")
+    for tp, end in _ends_decoder.decode(ends):
+        for feed in by_tp[tp]:
+            feed.end = end

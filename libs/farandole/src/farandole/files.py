@@ -1,0 +1,40 @@
+"""Reads files that people name: regular ones of bounded size, and nothing that could block or never end."""
+
+import os
+import stat
+from io import FileIO
+from pathlib import Path
+
+from farandole.events.errors import BadInput
+
+LIMIT = 16 * 1024 * 1024
+
+
+def read_regular(path: Path, *, what: str, limit: int = LIMIT) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises BadInput, beginning with `what`, for what is missing, unreadable, too large, a folder, a pipe or a
+    device.
+    """
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+        file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(f"{what}: {path} cannot be read: {why}") from error
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise BadInput(f"{what}: {path} is a folder, pipe or device; name a regular file")
+        return _bounded(file, path, what, limit)
+
+
+def _bounded(file: FileIO, path: Path, what: str, limit: int) -> bytes:
+    content = bytearray()
+    try:
+        while chunk := file.read(limit + 1 - len(content)):
+            content += chunk
+    except OSError as error:
+        raise BadInput(f"{what}: {path} cannot be read: {error.strerror}") from error
+    if len(content) > limit:
+        raise BadInput(f"{what}: {path} has more than {limit} bytes")
+    return bytes(content)

@@ -1,0 +1,1 @@
+"""Telemetry: implementations of `farandole.log.hooks.Hooks`; the runtime works the same without any."""

@@ -1,0 +1,44 @@
+"""Several hooks as one, or as none at all, so that the runtime has one question to ask."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from farandole.log.hooks import Attempt, Ended, Hooks
+
+
+def compose(hooks: Sequence[Hooks]) -> Hooks | None:
+    """Hooks that call all of `hooks`, in their order; None where there is none, so that they cost nothing."""
+    if len(hooks) > 1:
+        return _Composed(tuple(hooks))
+    return hooks[0] if hooks else None
+
+
+class _Composed:
+    """Calls each hook in turn; `running` is entered in order and left in reverse."""
+
+    __slots__ = ("_hooks",)
+
+    def __init__(self, hooks: tuple[Hooks, ...]) -> None:
+        self._hooks = hooks
+
+    def running(self, attempt: Attempt) -> AbstractContextManager[None]:
+        return self._running(attempt)
+
+    @contextmanager
+    def _running(self, attempt: Attempt) -> Iterator[None]:
+        with ExitStack() as stack:
+            for hook in self._hooks:
+                stack.enter_context(hook.running(attempt))
+            yield
+
+    def ended(self, ended: Ended) -> None:
+        for hook in self._hooks:
+            hook.ended(ended)
+
+    def committed(self, step: str, records: int, seconds: float) -> None:
+        for hook in self._hooks:
+            hook.committed(step, records, seconds)
+
+    def noted(self, event: str, **fields: object) -> None:
+        for hook in self._hooks:
+            hook.noted(event, **fields)

@@ -1,0 +1,167 @@
+"""`Host`: one service in one process: topics, manifest, a worker a step, forwarders, and an orderly end."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from farandole.events.errors import DeclarationError
+from farandole.log.hooks import Hooks
+from farandole.log.ports import Log
+from farandole.log.record import TopicSpec
+from farandole.runtime import topics
+from farandole.runtime.context import Tools
+from farandole.runtime.declare import AnyStep, Service
+from farandole.runtime.forward import Forwarder
+from farandole.runtime.manifests import make_manifest, manifest_record, same_but_for_time
+from farandole.runtime.plan import Plan
+from farandole.runtime.pool import ProcessPool
+from farandole.runtime.provide import Provided
+from farandole.runtime.runners import Bench, LoopRunner, ProcessRunner, Runner, ThreadRunner
+from farandole.runtime.sources import Sources
+from farandole.runtime.worker import Worker
+
+DEFAULT_PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a host runs its service.
+
+    `inline`: every step on the event loop, for rehearsals. `replaced`: resources (by name) and settings (by
+    class name) that stand in for the declared ones. `partitions`: of topics that this service creates.
+    `assets` and `roots`: as worker processes are told them.
+    """
+
+    partitions: int = DEFAULT_PARTITIONS
+    grace: float = 30.0
+    inline: bool = False
+    replaced: Mapping[str, Any] = field(default_factory=dict)
+    tools: Tools = field(default_factory=Tools)
+    assets: str = ""
+    roots: Sequence[str] = ()
+    worker: str = ""
+
+
+class Host:
+    """Runs the steps of one service on a log. `target`: `module:attribute`, needed for process steps."""
+
+    def __init__(
+        self,
+        service: Service,
+        log: Log,
+        *,
+        target: str = "",
+        hooks: Hooks | None = None,
+        options: Options | None = None,
+    ) -> None:
+        self._service, self._log, self._target, self._hooks = service, log, target, hooks
+        self._options = options or Options()
+        self._sources = Sources()
+        self._workers: list[Worker] = []
+        self._forwarders: list[Forwarder] = []
+        self._provided = Provided(service, self._options.replaced)
+        if not service.steps:
+            raise DeclarationError(f"service {service.name} declares no step; decorate a function with @service.step")
+
+    async def run(self, stop: asyncio.Event, started: asyncio.Event | None = None) -> list[str]:
+        """Serve until `stop` is set; ids of the deliveries that were left running after the grace.
+
+        Raises ConfigError before anything runs, LogUnavailable when the log does not go on.
+        """
+        steps = list(self._service.steps.values())
+        await self._provided.open(s for s in steps if s.policy.runs != "process" or self._options.inline)
+        try:
+            await self._prepare(steps)
+            plans = [await self._plan(step) for step in steps]
+            return await self._serve(plans, stop, started)
+        finally:
+            self._options.tools.under.stop.set()
+            await self._provided.close()
+
+    async def _serve(self, plans: list[Plan], stop: asyncio.Event, started: asyncio.Event | None) -> list[str]:
+        left: list[str] = []
+        async with asyncio.TaskGroup() as group:
+            helpers = [group.create_task(self._sources.follow(self._log))]
+            for plan in plans:
+                if plan.leased == plan.inbox:
+                    for topic in sorted(plan.taken):
+                        forwarder = Forwarder(plan, topic)
+                        self._forwarders.append(forwarder)
+                        helpers.append(group.create_task(forwarder.run(self._log)))
+                worker = Worker(plan, self._log, self._sources, self._hooks)
+                self._workers.append(worker)
+                group.create_task(worker.run(self._runner(plan, worker)))
+            if started is not None:
+                started.set()
+            await stop.wait()
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            for forwarder in self._forwarders:
+                await forwarder.close()
+            for ids in await asyncio.gather(*(w.stop(self._options.grace) for w in self._workers)):
+                left += ids
+        return left
+
+    def _runner(self, plan: Plan, worker: Worker) -> Runner:
+        step, options = plan.step, self._options
+        in_process = step.policy.runs == "process" and not options.inline
+        provided = {} if in_process else self._provided.for_step(step)
+        tools = options.tools
+        if options.inline and step.policy.runs != "async":
+            tools = replace(tools, under=replace(tools.under, inline=True))
+        bench = Bench(plan, tools, provided, self._hooks, worker.ended)
+        if options.inline or step.policy.runs == "async":
+            return LoopRunner(bench)
+        if step.policy.runs == "thread":
+            return ThreadRunner(bench)
+        scratch = str(options.tools.scratch or "")
+        args = [self._target, step.name, options.assets, scratch, *options.roots]
+        pool = ProcessPool(factory="farandole.runtime.remote:serve", args=args, size=step.policy.concurrency)
+        return ProcessRunner(bench, pool)
+
+    async def _plan(self, step: AnyStep) -> Plan:
+        spans = await self._log.spans([topics.JOURNAL])
+        host = self._options.worker or f"{socket.gethostname()}:{os.getpid()}"
+        limit = self._log.capabilities.record_limit
+        return Plan(step, self._service.version, host, self._log.clock, limit, len(spans))
+
+    async def _prepare(self, steps: list[AnyStep]) -> None:
+        """Create what is missing, then declare the service."""
+        await self._ensure(steps)
+        await self._sources.load(self._log)
+        before = self._sources.manifests
+        manifest = make_manifest(self._service, steps, before.values(), self._log.clock.now())
+        if not same_but_for_time(manifest, before.get(manifest.key)):
+            await self._log.append([manifest_record(manifest)])
+        self._sources.add(manifest)
+
+    async def _ensure(self, steps: list[AnyStep]) -> None:
+        there = {spec.name: spec.partitions for spec in await self._log.topics()}
+        default = self._options.partitions
+        wanted = [
+            TopicSpec(topics.JOURNAL, there.get(topics.JOURNAL, default)),
+            TopicSpec(topics.MANIFESTS, 1, compacted=True),
+            TopicSpec(topics.CONTROL, 1, compacted=True),
+            TopicSpec(topics.dead_letters(self._service.name), 1),
+        ]
+        events = {t.event_type.name for s in steps for t in (*s.signature.consumed, *s.signature.published)}
+        events |= {t.event_type.name for t in self._service.accepts}
+        counts = {name: there.get(name, default) for name in sorted(events)}
+        wanted += [TopicSpec(name, count) for name, count in counts.items()]
+        for step in steps:
+            inbox, state = topics.inbox(step.service, step.name), topics.state(step.service, step.name)
+            first = step.signature.consumed[0].event_type.name
+            count = there.get(inbox, default) if step.fed_by_inbox else counts[first]
+            wanted += [TopicSpec(inbox, count), TopicSpec(state, count, compacted=True)]
+        await self._log.ensure(wanted)
+
+
+def check_platform() -> None:
+    """Refuse where nothing of this is tested. Raises DeclarationError."""
+    if sys.platform == "win32":
+        raise DeclarationError("Windows is not supported; run Farandole inside WSL 2, where it is a Linux program")

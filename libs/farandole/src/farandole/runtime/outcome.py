@@ -1,0 +1,259 @@
+"""How an attempt ended, as the records, facts and row that commit with it; no log is touched here."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic_core import to_json
+
+from farandole.events import ids
+from farandole.events.codec import Headers, encode
+from farandole.events.envelope import ABSENT, Envelope
+from farandole.events.errors import RecordRefused
+from farandole.events.event import EventType
+from farandole.events.facts import Out
+from farandole.events.scope import Level, Scope
+from farandole.log.record import NewRecord
+from farandole.runtime.absence import Why
+from farandole.runtime.bind import OutSlot
+from farandole.runtime.delivery import Delivery
+from farandole.runtime.given import Given, Item, event_type
+from farandole.runtime.plan import ROOM_FOR_HEADERS, Plan
+
+Ending = Literal["completed", "held", "retrying", "dead", "dropped", "redriven", "discarded", "parked"]
+ABSENCE = EventType(ABSENT, 1, None, False)
+ERROR_LIMIT = 2000  # characters of an error's text in facts and headers
+KEYS_SLICE = 1000  # keys of a fan-out in one fact; a longer list continues in the next
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Everything that commits together for one delivery.
+
+    `rows`: changes of the step's rows, None deletes. `settles`: the delivery's record needs no row any more.
+    """
+
+    delivery: Delivery
+    ending: Ending
+    records: list[NewRecord] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    rows: dict[str, bytes | None] = field(default_factory=dict)
+    settles: bool = True
+    started: float = 0.0
+    finished: float = 0.0
+    error: BaseException | None = None
+
+
+def completed(plan: Plan, delivery: Delivery, given: Given, started: float, finished: float) -> Outcome:
+    """The outcome of an attempt that gave something. Raises RecordRefused where an output is too large."""
+    line = _Line(plan, delivery)
+    slots = plan.step.signature.slots
+    for number, part in enumerate(given):
+        slot = slots[number]
+        if part is None:
+            line.absences(number, slot, Why())
+        elif isinstance(part, list):
+            line.fan_out(number, slot, part)
+        else:
+            line.single(number, event_type(slot, part), part)
+    facts = _completed_facts(plan, delivery, line.outs, started, finished)
+    return Outcome(delivery, "completed", line.records, facts, started=started, finished=finished)
+
+
+def forwarded(plan: Plan, delivery: Delivery, why: Why) -> Outcome:
+    """The outcome of a delivery of an absence, or of a join that lacks a side: no user code runs."""
+    line = _all_absent(plan, delivery, why)
+    now = plan.clock.now()
+    return Outcome(delivery, "completed", line.records, _completed_facts(plan, delivery, line.outs, now, now))
+
+
+def absences(plan: Plan, delivery: Delivery, why: Why) -> tuple[list[NewRecord], list[Out]]:
+    """What a dead letter inside a group publishes (pending: its group waits), and what its discard does."""
+    line = _all_absent(plan, delivery, why)
+    return line.records, line.outs
+
+
+def _all_absent(plan: Plan, delivery: Delivery, why: Why) -> "_Line":
+    line = _Line(plan, delivery)
+    for number, slot in enumerate(plan.step.signature.slots):
+        line.absences(number, slot, why)
+    return line
+
+
+class _Line:
+    """The outputs of one delivery: their records, how facts name them, and what they have in common."""
+
+    __slots__ = ("_cause", "_delivery", "_generation", "_plan", "_scope", "_trace", "_workflow", "outs", "records")
+
+    def __init__(self, plan: Plan, delivery: Delivery) -> None:
+        self._plan, self._delivery = plan, delivery
+        self.records: list[NewRecord] = []
+        self.outs: list[Out] = []
+        self._workflow = workflow = delivery.workflow
+        span = ids.span_id(delivery.ids.delivery, delivery.attempt)
+        self._trace = ids.traceparent(ids.trace_id(workflow), span)
+        group, envelope = delivery.group, delivery.envelope
+        self._scope: Scope = ()
+        self._generation, self._cause = 0, None
+        if group is not None:
+            self._scope, self._generation = group.scope, group.generation
+            self._cause = delivery.ids.delivery
+        elif envelope is not None:
+            self._scope, self._generation, self._cause = envelope.scope, envelope.generation, envelope.id
+
+    def single(self, number: int, kind: EventType, item: Item) -> None:
+        """One event in a slot of its own."""
+        event_id = self._delivery.ids.event(number)
+        self._write(kind.name, kind, item, event_id, self._scope)
+        self.outs.append({"slot": number, "type": kind.wire, "id": event_id, "key": item.key})
+
+    def fan_out(self, number: int, slot: OutSlot, items: list[Item]) -> None:
+        """A group of its own; an empty one says so on every topic of the slot."""
+        group, size = self._delivery.ids.group(number), len(items)
+        if not items:
+            empty = (*self._scope, Level(group, 0, 0))
+            for declared in slot.types:
+                self._absence(number, declared.event_type, Why(), empty)
+            return
+        make_id = self._delivery.ids.event
+        for index, item in enumerate(items):
+            kind = event_type(slot, item)
+            self._write(kind.name, kind, item, make_id(number, index), (*self._scope, Level(group, index, size)))
+        wires = [t.event_type.wire for t in slot.types]
+        for start in range(0, size, KEYS_SLICE):
+            part = items[start : start + KEYS_SLICE]
+            out: Out = {"slot": number, "group": group, "count": size, "types": wires}
+            if start:
+                out["start"] = start
+            if len(wires) > 1:
+                out["of"] = [item.kind for item in part]
+            out["keys"] = [item.key for item in part]
+            self.outs.append(out)
+
+    def absences(self, number: int, slot: OutSlot, why: Why) -> None:
+        """Say, inside a group, on every topic of a slot that nothing will come (yet)."""
+        if self._scope:
+            deeper = why._replace(depth=why.depth + slot.many)
+            for declared in slot.types:
+                self._absence(number, declared.event_type, deeper, self._scope)
+
+    def _absence(self, number: int, kind: EventType, why: Why, scope: Scope) -> None:
+        event_id = self._delivery.ids.absent(number, kind.name, "pending" if why.pending else "")
+        envelope = self._delivery.envelope
+        key = envelope.key if envelope is not None and envelope.key else self._delivery.workflow
+        item = Item(0, key, why.data(kind.name))
+        self._write(kind.name, ABSENCE, item, event_id, scope)
+        out: Out = {"slot": number, "type": kind.name, "id": event_id, "absent": why.depth + 1}
+        if why.pending:
+            out["pending"] = True
+        self.outs.append(out)
+
+    def _write(self, topic: str, kind: EventType, item: Item, event_id: str, scope: Scope) -> None:
+        if len(item.data) + ROOM_FOR_HEADERS > self._plan.record_limit:
+            raise RecordRefused(
+                f"{kind.name} has {len(item.data)} bytes of data; the log takes {self._plan.record_limit}: "
+                "put the content into an asset (ctx.save) and publish its name"
+            )
+        key, value, headers = encode(
+            Envelope(
+                event_id,
+                self._plan.producer,
+                kind.name,
+                kind.version,
+                item.data,
+                item.key,
+                self._workflow,
+                self._cause,
+                scope,
+                self._generation,
+                self._trace,
+            )
+        )
+        self.records.append(NewRecord(topic, value, key, headers))
+
+
+def fact(plan: Plan, delivery: Delivery, kind: str, **more: Any) -> dict[str, Any]:
+    """A fact about a delivery, with all that names it."""
+    step, group, envelope = plan.step, delivery.group, delivery.envelope
+    entry: dict[str, Any] = {
+        "fact": kind,
+        "workflow": delivery.workflow,
+        "service": step.service,
+        "step": step.name,
+        "version": plan.service_version,
+        "attempt": delivery.attempt,
+        "worker": plan.worker,
+    }
+    if group is not None:
+        entry["group"] = {
+            "id": group.key,
+            "delivery": delivery.ids.delivery,
+            "count": group.count,
+            "absent": group.absent(),
+            "digest": group.digest(),
+        }
+        generation = group.generation
+    else:
+        entry["event"] = _event_ref(delivery)
+        generation = envelope.generation if envelope is not None else 0
+    if generation:
+        entry["generation"] = generation
+    entry.update(more)
+    return entry
+
+
+def _event_ref(delivery: Delivery) -> dict[str, Any]:
+    envelope, record = delivery.envelope, delivery.record
+    when = record.time if record is not None else 0.0
+    if envelope is not None:
+        wire = f"{envelope.type}.v{envelope.version}"
+        return {"source": envelope.source, "id": envelope.id, "type": wire, "time": when, "at": delivery.place}
+    topic, partition, offset = delivery.place
+    return {"source": f"log:{topic}/{partition}", "id": str(offset), "type": "", "time": when, "at": delivery.place}
+
+
+def error_of(error: BaseException) -> dict[str, str]:
+    """An error as a fact tells it: its kind, and what it says; never a payload."""
+    remote = getattr(error, "kind", None)
+    return {"kind": remote if isinstance(remote, str) else type(error).__name__, "text": str(error)[:ERROR_LIMIT]}
+
+
+def dead_letter(plan: Plan, delivery: Delivery, reason: str, error: BaseException) -> NewRecord:
+    """The dlq record: original bytes with reason headers; of a group, who is in it."""
+    about: list[tuple[str, bytes | None]] = [
+        ("fd-reason", reason.encode()),
+        ("fd-error", _header(f"{error_of(error)['kind']}: {error}")),
+        ("fd-step", plan.producer.encode()),
+        ("fd-delivery", delivery.ids.delivery.encode()),
+        ("fd-workflow", _header(delivery.workflow)),
+        ("fd-attempt", b"%d" % delivery.attempt),
+    ]
+    record = delivery.record
+    if record is None:
+        group = delivery.group
+        body = to_json({"group": group.key, "count": group.count}) if group is not None else b"{}"
+        return NewRecord(plan.dlq, body, None, tuple(about))
+    topic, partition, offset = delivery.place
+    about.append(("fd-place", f"{topic}/{partition}/{offset}".encode()))
+    original: Headers = record.headers
+    if sum(len(n) + len(v or b"") for n, v in original) > 8192:
+        original = ()  # hazard: headers of any size must not make the dlq refuse; the place still names them
+    size = len(record.value or b"") + len(record.key or b"") + 16_384
+    value = record.value if size <= plan.record_limit else b""
+    key = record.key if len(record.key or b"") <= 1024 else None
+    return NewRecord(plan.dlq, value, key, (*original, *about))
+
+
+def _header(text: str) -> bytes:
+    return text[:ERROR_LIMIT].encode("utf-8", "replace")
+
+
+def _completed_facts(
+    plan: Plan, delivery: Delivery, outs: list[Out], started: float, finished: float
+) -> list[dict[str, Any]]:
+    first = [out for out in outs if "start" not in out]
+    entry = fact(plan, delivery, "completed", started=started, finished=finished)
+    if first:
+        entry["outputs"] = first
+    if len(first) == len(outs):
+        return [entry]
+    return [entry, *(fact(plan, delivery, "continued", outputs=[out]) for out in outs if "start" in out)]

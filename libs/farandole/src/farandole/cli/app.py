@@ -1,0 +1,83 @@
+"""Builds the application from the commands' modules; loads only the module that the command line asks for."""
+
+import importlib
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from farandole.cli.codes import table
+from farandole.cli.say import line, remark
+
+GROUP = "farandole.commands"
+"""Entry points by which other packages add commands: each names a typer.Typer or a function."""
+
+COMMANDS = (
+    "new",
+    "up",
+    "run",
+    "ps",
+    "publish",
+    "status",
+    "events",
+    "dlq",
+    "topics",
+    "schemas",
+    "asset",
+    "log",
+    "config",
+)
+"""In the order in which `--help` lists them; each has a module of its name here, `<name>_command`."""
+
+
+def build(argv: Sequence[str]) -> typer.Typer:
+    """The application, with the command that `argv` names, or with all of them where it names none of ours."""
+    app = typer.Typer(
+        name="farandole",
+        help="Choreographed data processing: services, an event log, and no coordinator.",
+        epilog=table(),
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_root)
+    asked = next((argument for argument in argv if not argument.startswith("-")), "")
+    wanted: Sequence[str] = [asked] if asked in COMMANDS else COMMANDS
+    if argv == ["--version"]:
+        wanted = ()
+    for name in wanted:
+        importlib.import_module(f"farandole.cli.{name}_command").add(app)
+    if wanted is COMMANDS:
+        for entry in importlib.metadata.entry_points(group=GROUP):
+            _mount(app, entry, asked)
+    return app
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        line(importlib.metadata.version("farandole"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+def _mount(app: typer.Typer, entry: importlib.metadata.EntryPoint, asked: str) -> None:
+    """A package whose command cannot be loaded must not take ours away; who asks for it hears why."""
+    if entry.name in COMMANDS:
+        remark(f"{entry.value}: a command {entry.name!r} is there already; the package that adds it has to rename it")
+        return
+    try:
+        found = entry.load()
+    except Exception as error:
+        if asked == entry.name:
+            raise
+        remark(f"command {entry.name!r} cannot be loaded: {type(error).__name__}: {error}")
+        return
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=entry.name)
+    else:
+        app.command(entry.name)(found)

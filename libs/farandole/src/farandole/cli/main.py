@@ -1,0 +1,96 @@
+"""The program `farandole`: finds the command, runs it, and turns whatever comes of it into an exit code."""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from farandole.cli.app import build
+from farandole.cli.codes import Code, code_of, first_cause
+from farandole.cli.say import escaped, remark
+from farandole.events.errors import BadInput, FarandoleError
+
+_WINDOWS = "Windows is not supported; run Farandole inside WSL 2, where it is a Linux program"
+_DEBUG = "FARANDOLE_TRACEBACK"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: this process's); the exit code."""
+    if sys.platform == "win32":
+        remark(_WINDOWS)
+        return Code.REFUSED
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # closed, or replaced by a test
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    except KeyboardInterrupt:
+        return Code.INTERRUPTED
+    except OSError as error:
+        remark(_plain(error))
+        return Code.FAULT
+    return code
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        _check_text(argv)
+        given = typer.main.get_command(build(argv)).main(argv, prog_name="farandole", standalone_mode=False)
+    except (TyperException, FarandoleError, TimeoutError, BaseExceptionGroup) as error:
+        cause = first_cause(error)
+        if isinstance(cause, TyperException | FarandoleError | TimeoutError):
+            return _told(cause)
+        return _unexpected(cause)
+    except Abort:
+        return Code.INTERRUPTED
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last place; whatever it is, one line tells of it
+        return _unexpected(error)
+    return int(given) if isinstance(given, int) else Code.DONE
+
+
+def _told(error: Exception) -> int:
+    text = error.format_message() if isinstance(error, TyperException) else str(error)
+    remark(text.strip() or type(error).__name__)
+    return code_of(error)
+
+
+def _unexpected(error: BaseException) -> int:
+    if isinstance(error, OSError):
+        raise error
+    if os.environ.get(_DEBUG):
+        traceback.print_exception(error)
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" ({last[0].filename}:{last[0].lineno})" if last else ""
+    remark(f"internal error: {type(error).__name__}: {error}{place}; {_DEBUG}=1 shows more")
+    return Code.FAULT
+
+
+def _plain(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "no space left on the device; nothing more was written"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+
+
+def _check_text(argv: Sequence[str]) -> None:
+    """Bytes of the command line that are no text would come out as something else later. Raises BadInput."""
+    for argument in argv:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise BadInput(f"argument {escaped(argument)[:80]} is not UTF-8") from None
+
+
+def _unread() -> int:
+    """Whoever read our output has gone: nothing is left to say, and nothing may complain when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Code.DONE

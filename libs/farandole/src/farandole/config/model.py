@@ -1,0 +1,111 @@
+"""What can be set, with its defaults and limits; where a value comes from is not this module's business."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from farandole.events.errors import ConfigError
+from farandole.runtime.durations import seconds
+
+PREFIX = "FARANDOLE_"
+NESTING = "__"
+FILE_NAME = "farandole.toml"
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return seconds(value)
+    except ConfigError as error:
+        raise ValueError(str(error).partition(": ")[2]) from None
+
+
+def _split_paths(value: Any) -> Any:
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def _split_names(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+Duration = Annotated[float, BeforeValidator(_seconds)]
+"""Seconds; may be given as text such as "30s"."""
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_paths)]
+"""Folders; in the environment separated as in PATH."""
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+"""In the environment separated by spaces or commas."""
+
+
+class Capacity(BaseModel):
+    """What may be said of a step from outside of its code; None: as the code says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    timeout: Duration | None = None
+    attempts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """What is set, by name."""
+        return self.model_dump(exclude_none=True)
+
+
+class Up(BaseModel):
+    """What `farandole up` starts where it is not told: services as `module:attribute`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    services: Names = ()
+
+
+class Config(BaseSettings):
+    """All settings. Relative places in `farandole.toml` are relative to its folder.
+
+    `log`: URL of the event log. `assets`: folder of the asset store. `roots`: folders whose files a `file:` URI
+    may name. `scratch`: parent of the folders that attempts work in. `schemas`: folder of the exported schemas.
+    `path`: folders that services are imported from, beside the project's own. `partitions`: of the topics that a
+    service creates. `grace`: seconds that a service that is stopped may take to finish. `log_level` and
+    `log_format`: of the log lines on stderr. `up`: what to start. `step`: by service and step, its capacity.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTING,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+    log: str = "sqlite:///var/farandole/log.db"
+    assets: Path = Path("var/farandole/assets")
+    roots: Paths = ()
+    scratch: Path | None = None
+    schemas: Path = Path("schemas")
+    path: Paths = ()
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    grace: Duration = 30.0
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    up: Up = Up()
+    step: dict[str, dict[str, Capacity]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is given: `load` reads the sources one by one, to know where each value came from."""
+        return (init_settings,)
+
+    @property
+    def log_json(self) -> bool | None:
+        """Whether log lines are JSON; None: where stderr is no terminal."""
+        return None if self.log_format == "auto" else self.log_format == "json"

@@ -1,0 +1,1 @@
+"""Calibration: turns digital numbers into top-of-atmosphere reflectance."""

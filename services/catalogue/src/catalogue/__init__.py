@@ -1,0 +1,1 @@
+"""Catalogue: describes a product as a STAC item and puts it on the shelf."""

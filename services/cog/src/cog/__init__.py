@@ -1,0 +1,1 @@
+"""COG: writes a mosaic as a validated Cloud-Optimised GeoTIFF."""

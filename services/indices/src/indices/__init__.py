@@ -1,0 +1,1 @@
+"""Indices: NDVI, NDWI and four classes, the halo cropped off."""

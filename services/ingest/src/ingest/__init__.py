@@ -1,0 +1,1 @@
+"""Ingest: decides whether a scene's bands can be processed, and says what they are."""

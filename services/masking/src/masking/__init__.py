@@ -1,0 +1,1 @@
+"""Masking: marks cloud and cirrus by a plain heuristic."""

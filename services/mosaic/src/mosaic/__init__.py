@@ -1,0 +1,1 @@
+"""Mosaic: lays the tiles of a scene together again."""

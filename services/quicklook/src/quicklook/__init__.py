@@ -1,0 +1,1 @@
+"""Quicklook: renders a mosaic as a PNG, true colour beside classes."""

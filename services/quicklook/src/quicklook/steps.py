@@ -1,0 +1,16 @@
+"""The service: a mosaic becomes a picture."""
+
+from farandole import Context, Retry, Service
+from quicklook.events import QuicklookRendered, SceneMosaicked
+from quicklook.render import render_quicklook
+
+service = Service("quicklook", version="0.1.0")
+
+
+@service.step(concurrency=2, retry=Retry(attempts=4, terminal=(ValueError,)))
+def render(mosaic: SceneMosaicked, ctx: Context) -> QuicklookRendered:
+    """Render true colour beside classes."""
+    out = ctx.scratch / "quicklook.png"
+    width, height = render_quicklook(ctx.fetch(mosaic.image), out)
+    picture = ctx.save(out, "image/png")
+    return QuicklookRendered(scene_id=mosaic.scene_id, quicklook=picture, width=width, height=height)

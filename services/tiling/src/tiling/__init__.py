@@ -1,0 +1,1 @@
+"""Tiling: cuts a stacked scene into windows with a halo."""

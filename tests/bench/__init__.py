@@ -1,0 +1,1 @@
+"""Measurements beside a peer and the physical limit, in one run; no test, and not in CI."""

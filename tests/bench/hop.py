@@ -78,8 +78,9 @@ async def _timed(log: SqliteLog, count: int) -> float:
     begun = time.perf_counter()
     serving = asyncio.create_task(host.run(stop, started))
     await started.wait()
-    while (await log.spans(["moved"]))["moved", 0].end < count:
-        await asyncio.sleep(0.01)
+    reader = await log.reader(["moved"], {("moved", 0): count - 1})
+    while not await reader.poll(timeout=60.0):
+        pass
     seconds = time.perf_counter() - begun
     stop.set()
     await serving

@@ -1,0 +1,97 @@
+"""Kills, stops and resumes services by a seed, most of them while they hold a delivery."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tests.chaos import looks
+from tests.chaos.stage import Stage
+
+LEASE = 2.0  # seconds; Stage asks the log for it
+HELD = 0.85  # share of kills that wait for a service with a delivery in flight
+
+
+@dataclass
+class Tally:
+    """What was done. `held`: kills that hit a delivery in flight."""
+
+    kills: int = 0
+    held: int = 0
+    zombies: int = 0
+    stopped_inside: int = 0
+    victims: dict[str, int] = field(default_factory=dict)
+
+
+class Attack:
+    """Faults against one stage, until `kills` were made."""
+
+    def __init__(self, stage: Stage, kills: int, seed: int) -> None:
+        self._stage, self._kills, self._chance = stage, kills, random.Random(seed)
+        self.tally = Tally()
+
+    async def run(self) -> Tally:
+        """Make every kill; between them a zombie every ten, and one that is stopped inside a write every twenty."""
+        while self.tally.kills < self._kills:
+            await asyncio.sleep(self._chance.uniform(0.02, 0.25))
+            if not await self._kill():
+                continue
+            if self.tally.kills % 10 == 5:
+                await self._zombie()
+            if self.tally.kills % 20 == 10:
+                await self._stop_inside_write()
+            if self.tally.kills % 10 == 0:
+                sys.stderr.write(f"kills {self.tally.kills}/{self._kills}, {self.tally.held} in flight\n")
+        return self.tally
+
+    async def _kill(self) -> bool:
+        wanted = self._chance.random() < HELD
+        deadline = time.monotonic() + 2.0
+        while True:
+            running = looks.services(self._stage.up)
+            busy = looks.in_flight(self._stage.log) & running.keys()
+            if busy or not wanted or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.02)
+        if not running:
+            return False
+        name = self._chance.choice(sorted(busy if busy and wanted else running))
+        held = name in looks.in_flight(self._stage.log)  # looked at again: it may have committed meanwhile
+        with suppress(ProcessLookupError):
+            os.kill(running[name], signal.SIGKILL)
+            self.tally.kills += 1
+            self.tally.held += held
+            self.tally.victims[name] = self.tally.victims.get(name, 0) + 1
+            return True
+        return False
+
+    async def _zombie(self) -> None:
+        """Stop a service until its leases are gone, then let it go on: it must notice."""
+        running = looks.services(self._stage.up)
+        if not running:
+            return
+        name = self._chance.choice(sorted(looks.in_flight(self._stage.log) & running.keys() or running))
+        with suppress(ProcessLookupError):
+            os.kill(running[name], signal.SIGSTOP)
+            await asyncio.sleep(LEASE + 1.5)
+            os.kill(running[name], signal.SIGCONT)
+            self.tally.zombies += 1
+
+    async def _stop_inside_write(self) -> None:
+        """Stop whoever holds the log's write lock, and leave it stopped: the others must go on."""
+        pid = await asyncio.to_thread(looks.stop_inside_write, self._stage.log, within=5.0, stop=signal.SIGSTOP)
+        if pid is None or pid == os.getpid():
+            return
+        self.tally.stopped_inside += 1
+        deadline = time.monotonic() + 15.0
+        while time.monotonic() < deadline:
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"process {pid} was stopped inside a write, and nobody found out")

@@ -1,0 +1,75 @@
+"""What the killer sees of the dance, from outside: processes, and the log's file read raw."""
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+import psutil
+
+
+def services(up: int) -> dict[str, int]:
+    """Name and process of every service below `farandole up`, where it runs."""
+    found = {}
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(up).children(recursive=True):
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                words = process.cmdline()
+                if "run" in words and words[-1].endswith(":service") and process.status() != psutil.STATUS_ZOMBIE:
+                    found[words[-1].partition(".")[0]] = process.pid
+    return found
+
+
+def in_flight(log: Path) -> set[str]:
+    """Services that have taken records which they have not committed yet."""
+    busy = set()
+    with suppress(apsw.Error, OSError):
+        db = apsw.Connection(str(log), flags=apsw.SQLITE_OPEN_READONLY)
+        db.set_busy_timeout(200)
+        position = dict(db.execute("SELECT id, next FROM position"))
+        names = dict(db.execute("SELECT id, name FROM grp"))
+        for (lease,) in db.execute("SELECT id FROM lease WHERE member IS NOT NULL"):
+            tp = lease & ((1 << 24) - 1)
+            if position.get(lease, 0) < position.get(tp, 0):
+                busy.add(names[lease >> 24].partition("/")[0])
+        db.close()
+    return busy
+
+
+def stop_inside_write(log: Path, *, within: float, stop: int) -> int | None:
+    """Stop whoever writes to the log, inside the write; the process, or None where none was caught in time."""
+    side = log.with_name(f"{log.name}-lock")
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        with suppress(OSError, ValueError):
+            if not _locked(side):
+                continue
+            pid = int(side.read_bytes().split()[0])
+            os.kill(pid, stop)
+            if _locked(side) and int(side.read_bytes().split()[0]) == pid:
+                return pid
+            os.kill(pid, 18)  # SIGCONT: it was out again
+    return None
+
+
+def _locked(side: Path) -> bool:
+    fd = os.open(side, os.O_RDWR)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def marked(token: str) -> list[int]:
+    """Processes anywhere whose environment holds the token."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.status() != psutil.STATUS_ZOMBIE and token in process.environ().values():
+                found.append(process.pid)
+    return [pid for pid in found if pid != os.getpid()]

@@ -111,4 +111,7 @@ _KINDS = frozenset(Fact.model_fields["fact"].annotation.__args__)  # type: ignor
 def read_facts(data: bytes) -> list[Fact]:
     """The facts of one journal record; kinds of a later version are skipped. Raises ValueError."""
     entries = from_json(data)
-    return [_FACT.validate_python(e) for e in entries if isinstance(e, dict) and e.get("fact") in _KINDS]
+    if not isinstance(entries, list):
+        raise ValueError("a journal record is a list of facts")
+    known = [entry for entry in entries if isinstance(entry, dict) and str(entry.get("fact")) in _KINDS]
+    return [_FACT.validate_python(entry) for entry in known]

@@ -1,7 +1,7 @@
 """One-off words to a step, through its inbox: redrive or discard a dead letter."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from farandole.runtime import outcome as outcomes
 from farandole.runtime.absence import Why, json_object
@@ -27,11 +27,17 @@ class Afterwards(Protocol):
         ...
 
 
+Fills = Callable[[Delivery], dict[str, Any] | None]
+"""Which slot of a group here a dead member left pending."""
+
+
 class Commands:
     """Carries out commands on the dead letters of one partition; a word about anything else changes nothing."""
 
-    def __init__(self, plan: Plan, crew: Crew, dead: Callable[[], Iterable[Delivery]], afterwards: Afterwards) -> None:
-        self._plan, self._crew, self._dead, self._afterwards = plan, crew, dead, afterwards
+    def __init__(
+        self, plan: Plan, crew: Crew, dead: Callable[[], Iterable[Delivery]], fills: Fills, afterwards: Afterwards
+    ) -> None:
+        self._plan, self._crew, self._dead, self._fills, self._afterwards = plan, crew, dead, fills, afterwards
 
     def is_command(self, delivery: Delivery) -> bool:
         """Whether an inbox's record is a command rather than a delivery."""
@@ -66,7 +72,10 @@ class Commands:
         records, outs = outcomes.absences(self._plan, dead, Why(reason="discarded"))
         if dead.group is None and self._plan.step.signature.shape != "one":  # its slot becomes an absence, no more
             records, outs = [], []
-        more = {"by": by, "reason": why} | ({"outputs": outs} if outs else {})
+        more: dict[str, Any] = {"by": by, "reason": why} | ({"outputs": outs} if outs else {})
+        fills = self._fills(dead)
+        if fills is not None:
+            more["fills"] = fills | {"pending": False}
         outcome = Outcome(dead, "discarded", records, [outcomes.fact(self._plan, dead, "discarded", **more)])
         self._crew.finished(outcome)
         self._afterwards.discarded(dead, outcome)

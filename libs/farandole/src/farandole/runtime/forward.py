@@ -12,6 +12,7 @@ from farandole.runtime.absence import read_absence
 from farandole.runtime.delivery import FROM
 from farandole.runtime.gather import member_of
 from farandole.runtime.plan import Plan
+from farandole.runtime.start import forwarder_group
 
 BATCH = 500
 
@@ -25,7 +26,7 @@ class Forwarder:
 
     async def run(self, log: Log) -> None:
         """Forward until cancelled; raises LogUnavailable when the log does not go on."""
-        group = f"{self._plan.producer}/{self._topic}"
+        group = forwarder_group(self._plan.producer, self._topic)
         self._sub = await log.subscribe(Interest(group, self._topic, self._plan.step.policy.start))
         leases: dict[int, Lease] = {}
         while True:

@@ -88,6 +88,19 @@ class Holding:
             outcome.rows[slot_key(member)] = slot_row(group, member, slot)
             self.check_full(group)
 
+    def fills(self, delivery: Delivery) -> dict[str, Any] | None:
+        """Which slot a dead member leaves pending, as facts tell it; None where it fills none."""
+        envelope = delivery.envelope
+        view = None if envelope is None else self._plan.views.get((envelope.type, envelope.version))
+        if envelope is None or view is None or delivery.group is not None:
+            return None
+        member = member_of(self._plan.step.signature, view.param, envelope)
+        group = self.groups.get(member.key) if member is not None else None
+        slot = group.sides[view.param].slots.get(member.index) if group is not None and member is not None else None
+        if group is None or member is None or slot is None or slot.envelope.identity != envelope.identity:
+            return None
+        return _fills(member, len(group.sides)) | {"absent": True, "pending": True}
+
     def forgotten(self, now: float) -> Rows:
         """Rows of closed groups that are old enough to go; `closed` stands in the order of closing."""
         old = takewhile(lambda item: now - item[1] > CLOSED_FOR, self.closed.items())

@@ -22,6 +22,7 @@ from farandole.runtime.pool import ProcessPool
 from farandole.runtime.provide import Provided
 from farandole.runtime.runners import Bench, LoopRunner, ProcessRunner, Runner, ThreadRunner
 from farandole.runtime.sources import Sources
+from farandole.runtime.start import begin_now
 from farandole.runtime.worker import Worker
 
 DEFAULT_PARTITIONS = 4
@@ -134,9 +135,15 @@ class Host:
         """Create what is missing, then declare the service."""
         await self._ensure(steps)
         await self._sources.load(self._log)
-        before = self._sources.manifests
-        manifest = make_manifest(self._service, steps, before.values(), self._log.clock.now())
-        if not same_but_for_time(manifest, before.get(manifest.key)):
+        before = [m for m in self._sources.manifests.values() if m.service == self._service.name]
+        known = {step.name for manifest in before for step in manifest.steps}
+        for step in steps:
+            if step.policy.start == "now" and step.name not in known:
+                await begin_now(self._log, step)
+        manifest = make_manifest(self._service, steps, before, self._log.clock.now())
+        latest = max(before, key=lambda m: m.at, default=None)
+        # After a rollback the version that runs has to be the latest one again, for the fold goes by that.
+        if not same_but_for_time(manifest, latest):
             await self._log.append([manifest_record(manifest)])
         self._sources.add(manifest)
 

@@ -45,7 +45,7 @@ class Partition:
         self.lanes = Lanes()
         self.seen = Seen()
         self.holding = Holding(plan, crew, self.owed, self.die)
-        self.commands = Commands(plan, crew, self.dead, self)
+        self.commands = Commands(plan, crew, self.dead, self.holding.fills, self)
         self.running = 0
         self.draining = False
         self.gone = False
@@ -307,6 +307,9 @@ class Partition:
             outcome.records += records
             if outs:
                 more["outputs"] = outs
+        fills = self.holding.fills(delivery) if self.gathers else None
+        if fills is not None:
+            more["fills"] = fills
         outcome.facts.append(outcomes.fact(plan, delivery, "dead", **more))
         outcome.rows[delivery.key] = delivery_row(delivery, "dead")
         self.crew.finished(outcome)

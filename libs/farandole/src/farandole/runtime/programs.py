@@ -135,7 +135,6 @@ def _started(stack: ExitStack, spec: Spec, streams: Streams, *, guard: Guard | N
         stack.callback(guard.close)
     program = guard.start(spec, streams.theirs)
     stack.callback(program.close)
-    streams.close_theirs()
     return program
 
 
@@ -155,8 +154,8 @@ def _follow(program: Guarded, streams: Streams, *, timeout: float | None, grace:
         for fd, _ in poll.poll(_milliseconds_until(deadline)):
             if fd == program.control.fileno():
                 program.receive()
-            elif not streams.read(fd):
-                poll.unregister(fd)
+            else:
+                streams.read(fd)
     streams.drain()
     return in_time
 

@@ -34,36 +34,28 @@ class Tail:
 
 
 class Streams:
-    """`theirs`: descriptors for the program's 0, 1, 2; `ours`: what to read, by descriptor, to the end.
+    """`theirs`: descriptors for the program's 0, 1, 2; `ours`: what to read, by descriptor, until it has ended.
 
     stdin is a file with `given` (so that nobody has to feed it), else /dev/null; stdout goes to the file
-    `into` or to a tail, stderr to a tail. Everything is closed with `stack`.
+    `into` or to a tail, stderr to a tail. All descriptors are closed with `stack`.
     """
 
     def __init__(
         self, stack: ExitStack, *, given: bytes | None, into: Path | None, stdout_kept: int, stderr_kept: int
     ) -> None:
-        self.stdout, self.stderr = Tail(stdout_kept), Tail(stderr_kept)
-        self._theirs = stack.enter_context(ExitStack())
         self._stack = stack
+        self.stdout, self.stderr = Tail(stdout_kept), Tail(stderr_kept)
         self.ours: dict[int, Tail] = {}
-        stdout = self._written_to(self.stdout) if into is None else self._file(into)
+        stdout = self._written_to(self.stdout) if into is None else stack.enter_context(into.open("wb")).fileno()
         self.theirs = [self._read_from(given), stdout, self._written_to(self.stderr)]
 
-    def close_theirs(self) -> None:
-        """The program has its own copies; with ours open we would wait for ourselves."""
-        self._theirs.close()
-
-    def read(self, fd: int) -> bool:
-        """Take what is there; False at the stream's end."""
+    def read(self, fd: int) -> None:
+        """Take what is there."""
         with suppress(BlockingIOError):
-            data = os.read(fd, _CHUNK)
-            self.ours[fd].add(data)
-            return bool(data)
-        return True
+            self.ours[fd].add(os.read(fd, _CHUNK))
 
     def drain(self) -> None:
-        """Take what is left in the pipes, without waiting for whoever may still hold them."""
+        """Take all that is left in the pipes, without waiting for whoever may still hold them."""
         for fd, tail in self.ours.items():
             with suppress(BlockingIOError):
                 while data := os.read(fd, _CHUNK):
@@ -71,21 +63,16 @@ class Streams:
 
     def _read_from(self, given: bytes | None) -> int:
         if given is None:
-            fd = os.open(os.devnull, os.O_RDONLY)
-            self._theirs.callback(os.close, fd)
-            return fd
-        file = self._theirs.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+            return self._stack.enter_context(open(os.devnull, "rb")).fileno()
+        file = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
         file.write(given)
         file.seek(0)
         return file.fileno()
 
-    def _file(self, path: Path) -> int:
-        return self._theirs.enter_context(path.open("wb")).fileno()
-
     def _written_to(self, tail: Tail) -> int:
         ours, theirs = os.pipe()
         self._stack.callback(os.close, ours)
-        self._theirs.callback(os.close, theirs)
+        self._stack.callback(os.close, theirs)
         os.set_blocking(ours, False)
         self.ours[ours] = tail
         return theirs

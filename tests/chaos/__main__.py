@@ -18,7 +18,7 @@ from ingest.sensors import load_sensors
 from scripts.demo.scene import TYPE, Scene, find_scene
 from tests.chaos import diskfull, looks
 from tests.chaos.attack import Attack
-from tests.chaos.stage import Stage
+from tests.support.stage import Stage
 from tests.support.plain_chain import demo_scene, run_chain
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.chaos import looks
-from tests.chaos.stage import Stage
+from tests.support.stage import Stage
 
 LEASE = 2.0  # seconds; Stage asks the log for it
 HELD = 0.85  # share of kills that wait for a service with a delivery in flight
@@ -50,7 +50,7 @@ class Attack:
 
     async def _kill(self) -> bool:
         wanted = self._chance.random() < HELD
-        deadline = time.monotonic() + 2.0
+        deadline = time.monotonic() + 10.0
         while True:
             running = looks.services(self._stage.up)
             busy = looks.in_flight(self._stage.log) & running.keys()

@@ -9,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from farandole.client import AsyncClient
-from farandole.events.errors import FarandoleError
+from farandole.events.errors import FarandoleError, LogError
 from tests.bench.chain import SERVICES
-from tests.chaos.stage import Stage
+from tests.support.stage import Stage
 
 SIZE = "24m"
+PATIENCE = 60.0  # seconds for each phase
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,32 +37,35 @@ async def fill_and_free(folder: Path) -> tuple[Stage, int]:
 
 
 async def _publish_through(stage: Stage, disk: Path) -> int:
-    """Publish before, while and after the disk is full; a client that was refused is opened anew."""
-    number = refused = 0
-    deadline = time.monotonic() + 60.0
-    phases = iter(((3.0, None), (6.0, True), (3.0, False)))
-    ends, fill = 0.0, None
-    while time.monotonic() < deadline:
-        if time.monotonic() > ends:
-            step = next(phases, None)
-            if step is None:
-                break
-            seconds, fill = step
-            if fill is True:
-                _fill(disk / "ballast")
-            elif fill is False:
-                (disk / "ballast").unlink()
-            ends = time.monotonic() + seconds
-        with suppress(FarandoleError):
+    """Publish before, while and after the disk is full; how many publishes were refused."""
+    await _publish(stage, wanted=100)
+    await asyncio.to_thread(_fill, disk / "ballast")
+    refused = await _publish(stage, wanted=0, refusals=10)
+    (disk / "ballast").unlink()
+    await _publish(stage, wanted=100)
+    sys.stderr.write(f"disk full: {len(stage.published)} accepted, {refused} refused\n")
+    return refused
+
+
+async def _publish(stage: Stage, *, wanted: int, refusals: int = 0) -> int:
+    """Publish until so many were accepted and so many refused; a client that was refused is opened anew."""
+    until = len(stage.published) + wanted
+    refused = 0
+    deadline = time.monotonic() + PATIENCE
+    while len(stage.published) < until or refused < refusals:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{len(stage.published)} of {until} accepted, {refused} of {refusals} refused in time")
+        try:
             async with AsyncClient(stage.url) as client:
-                for _ in range(20):
-                    number += 1
-                    data = {"key": f"k{number % 7}", "sent": 0.0, "note": "x" * 200}
+                while len(stage.published) < until or refused < refusals:
+                    number = len(stage.published)
+                    data = {"key": f"k{number % 7}", "sent": 0.0, "note": "x" * 2000}
                     if not await stage.publish(client, "hop0", data, f"event-{number}"):
                         refused += 1
                         break
+        except FarandoleError as error:  # the topics are not there yet, or the log cannot even be opened
+            refused += isinstance(error, LogError)
         await asyncio.sleep(0.05)
-    sys.stderr.write(f"disk full: {len(stage.published)} accepted, {refused} refused\n")
     return refused
 
 

@@ -1,4 +1,4 @@
-"""The dance under attack: `farandole up` in a folder of its own, a publisher with its acknowledgement journal."""
+"""A dance in a folder of its own: `farandole up`, and a publisher with its acknowledgement journal outside."""
 
 import asyncio
 import json
@@ -21,13 +21,13 @@ from farandole.fold import WorkflowState
 class Stage:
     """A context: services run inside. `token` marks every process that belongs to it."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, targets: Sequence[str], env: Mapping[str, str], *, lease: float = 2) -> None:
         self.folder, self.log = folder, folder / "log" / "log.db"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.acks = folder / "acks.jsonl"
         self.acks.touch()
         self.token = uuid.uuid4().hex
-        self.url = f"sqlite:///{self.log}?lease=2"
+        self.url = f"sqlite:///{self.log}?lease={lease:g}"
         self._targets = targets
         self._env = os.environ | {
             "FARANDOLE_LOG": self.url,
@@ -67,11 +67,11 @@ class Stage:
     async def publish(self, client: AsyncClient, topic: str, data: dict[str, Any], event_id: str) -> bool:
         """Publish; on acknowledgement note it outside of the log, durably. False where the log refused."""
         try:
-            done = await client.publish(topic, data, id=event_id, source="chaos")
+            done = await client.publish(topic, data, id=event_id, source="stage")
         except LogError:
             return False
         with self.acks.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"source": "chaos", "id": event_id, "workflow": done.workflow}) + "\n")
+            file.write(json.dumps({"source": "stage", "id": event_id, "workflow": done.workflow}) + "\n")
             file.flush()
             os.fsync(file.fileno())
         self.published.append(done.workflow)

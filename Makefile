@@ -15,7 +15,7 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 # ingest.steps:service and its like, as `farandole run` and `farandole schemas` take them
 SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(patsubst %/,%,$(dir $f))).steps:service))
 
-# What may be said on the command line: make chaos KILLS=20 SEED=7 MUTANT=name, make check JOBS=1
+# What may be said on the command line: make chaos KILLS=20 SEED=7 MUTANT=name, make check JOBS=1, make demo LOG=URL
 JOBS ?= auto
 KILLS ?= 100
 SEED ?= 1
@@ -48,7 +48,7 @@ test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest -q -m 'slow or e2e or chaos' $(PYTEST_ARGS)
 
 demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/demo
-	$(PY) -m scripts.demo $(if $(LOG),--log $(LOG))
+	$(PY) -m scripts.demo $(if $(filter command,$(firstword $(origin LOG))),--log $(LOG))
 
 bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed
 	$(PY) -m tests.bench

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -46,7 +45,13 @@ class Ran:
 
 def demo(folder: Path, *arguments: str, **env: str) -> Ran:
     done = subprocess.run(
-        command(folder, *arguments), cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=LIMIT
+        command(folder, *arguments),
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -190,11 +195,28 @@ def test_a_scene_that_cannot_go_on_ends_the_run_with_3_and_says_why(tmp_path: Pa
         (programs / name).write_text("#!/bin/sh\necho 'no disk is large enough' >&2\nexit 1\n")
         (programs / name).chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    ran = demo(tmp_path, PATH=path, FARANDOLE_STEP__STACKING__STACK__ATTEMPTS="1")
+    alone = {"FARANDOLE_UP__SERVICES": "ingest.steps:service stacking.steps:service"}
+    ran = demo(tmp_path, PATH=path, FARANDOLE_STEP__STACKING__STACK__ATTEMPTS="1", **alone)
     assert ran.code == 3, ran.err
     assert "stacking/stack set scene.validated" in ran.out
     assert "no disk is large enough" in ran.out
     assert "dlq list" in ran.out
     assert not (tmp_path / "products").exists()
     assert processes_of(tmp_path) == []
-    shutil.rmtree(tmp_path / "assets")
+
+
+def test_services_that_refuse_to_start_end_the_run_with_what_they_said(tmp_path: Path) -> None:
+    """Nobody has to look for the reason, and nothing was published to a stage without a cast."""
+    ran = demo(tmp_path, FARANDOLE_UP__SERVICES="nowhere.steps:service")
+    assert ran.code == 1
+    assert "the services ended before they served" in ran.out
+    assert "nowhere.steps:service" in ran.out
+    assert farandole("status", "--json", "--log", f"sqlite:///{tmp_path / 'log.db'}") == {"workflows": []}
+    assert processes_of(tmp_path) == []
+
+
+def test_a_log_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
+    """Each of the ten would dance alone."""
+    ran = demo(tmp_path, "--log", "memory:")
+    assert ran.code == 2
+    assert "cannot share it" in ran.out

@@ -1,6 +1,7 @@
 """A tile of counts becomes a tile of reflectance, and keeps its place in the scene."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from calibration.events import Calibration, Origin, Scene, TileExtracted
 from calibration.steps import calibrate
 from farandole import Context
 
-ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 SCENE = Scene(width=12, height=10, transform=(10, 0, 330000, 0, -10, 5822040), tiles=1, origin=ORIGIN)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from catalogue.events import CogWritten, Origin, QuicklookRendered
 from catalogue.steps import CatalogueSettings, shelve
 from farandole import Context
 
-KNOWN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+KNOWN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 
 
 @pytest.fixture

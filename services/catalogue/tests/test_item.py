@@ -124,6 +124,15 @@ def test_an_unknown_time_is_null_between_bounds_and_says_so(files: tuple[Path, P
     assert "acquisition time is not known" in properties["description"]
 
 
+def test_missing_tiles_are_counted_and_the_first_of_them_named(files: tuple[Path, Path]) -> None:
+    """Beside the attribution; a complete product says nothing of the kind."""
+    item = build_item("scene-1", *files, origin=origin(), tiles=99, missing=list(range(30)))
+    said = str(item.properties["description"])
+    assert said.startswith(f"{NOTICE}. Incomplete: 30 of 99 tiles are missing (0, 1, ")
+    assert "18, 19, …); their area is without data" in said
+    assert "Incomplete" not in str(build_item("scene-1", *files, origin=origin(), tiles=99).properties)
+
+
 def test_times_without_a_zone_and_intervals_that_run_backwards_are_refused(
     files: tuple[Path, Path],
 ) -> None:

@@ -1,6 +1,7 @@
 """A mosaic becomes a product that passes validation, or none."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from cog.steps import write
 from cog.write import NotCloudOptimised, check_cog
 from farandole import Context
 
-ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 PIXELS = np.random.default_rng(7).integers(-9000, 9000, (2, 300, 600), dtype=np.int16)
 
 

@@ -1,6 +1,7 @@
 """A masked tile becomes its share of the product."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from indices.events import Origin, Scene, TileMasked
 from indices.indices import CLOUD, WATER
 from indices.steps import index, numexpr_threads
 
-ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 SCENE = Scene(width=8, height=6, transform=(10, 0, 330000, 0, -10, 5822040), tiles=1, origin=ORIGIN)
 WATER_SURFACE = (0.08, 0.07, 0.05, 0.02)
 

@@ -43,7 +43,7 @@ def bands(raster: Raster) -> Bands:
 
 def received(bands: Bands, **changes: Any) -> SceneReceived:
     uris = {name: path.as_uri() for name, path in bands.items()}
-    told = {"scene_id": "S2A-1", "sensor": "sentinel-2-l1c", "bands": uris, "acquired": ACQUIRED}
+    told: dict[str, Any] = {"scene_id": "S2A-1", "sensor": "sentinel-2-l1c", "bands": uris, "acquired": ACQUIRED}
     return SceneReceived(**told | changes)
 
 

@@ -1,6 +1,7 @@
 """A calibrated tile gets a mask beside its reflectance."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from masking.events import Origin, Scene, TileCalibrated
 from masking.mask import CLEAR, CLOUDED, NODATA
 from masking.steps import mask
 
-ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 SCENE = Scene(width=24, height=24, transform=(10, 0, 330000, 0, -10, 5822040), tiles=1, origin=ORIGIN)
 
 

@@ -1,6 +1,7 @@
 """The tiles of a scene become one mosaic; what did not come is said."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from farandole import Context
 from mosaic.events import Origin, Scene, TileIndexed
 from mosaic.steps import merge
 
-ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 SCENE = Scene(width=60, height=20, transform=(10, 0, 330000, 0, -10, 5822040), tiles=3, origin=ORIGIN)
 PIXELS = np.random.default_rng(6).integers(-9000, 9000, (2, 20, 60), dtype=np.int16)
 MISSING = -32768

@@ -1,6 +1,7 @@
 """A validated scene becomes one GeoTIFF on the red band's grid."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from stacking.stack import StackError
 from stacking.steps import stack
 
 CALIBRATION = Calibration(scale=1e-4, offset=0.0, nodata=0, sun_elevation=None)
-ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 
 Raster = Callable[..., Path]
 Read = Callable[[Path], npt.NDArray[Any]]

@@ -1,6 +1,7 @@
 """A stacked scene becomes tiles that together cover it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from tiling.steps import extract
 from tiling.windows import HALO
 
 CALIBRATION = Calibration(scale=1e-4, offset=0.0, nodata=0, sun_elevation=None)
-ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired="2017-02-16T10:21:01Z")
+TAKEN = datetime(2017, 2, 16, 10, 21, 1, tzinfo=UTC)
+ORIGIN = Origin(sensor="s", attribution="a", licence_url="https://example.org", acquired=TAKEN)
 PIXELS = np.random.default_rng(5).integers(1, 5000, (2, 300, 520), dtype=np.uint16)
 
 

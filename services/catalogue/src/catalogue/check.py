@@ -25,13 +25,18 @@ class InvalidItem(Exception):
 def check_item(item: Item) -> str:
     """Return the item as JSON, the same bytes for the same item, or raise InvalidItem."""
     text = json.dumps(item.to_dict(transform_hrefs=False), indent=2, ensure_ascii=False) + "\n"
-    flaws = [*_core_flaws(json.loads(text)), *_undeclared(json.loads(text))]
+    flaws = find_flaws(json.loads(text))
     if flaws:
         raise InvalidItem("; ".join(flaws))
     return text
 
 
-def _core_flaws(item: Mapping[str, object]) -> list[str]:
+def find_flaws(item: object) -> list[str]:
+    """What breaks the specification in an item as it was read from JSON, a sentence each."""
+    return [*_core_flaws(item), *(_undeclared(item) if isinstance(item, Mapping) else ())]
+
+
+def _core_flaws(item: object) -> list[str]:
     schemas = get_local_schema_cache()
     registry: Registry[Any] = Registry().with_resources(
         (uri, Resource.from_contents(schema)) for uri, schema in schemas.items()
@@ -41,7 +46,7 @@ def _core_flaws(item: Mapping[str, object]) -> list[str]:
 
 
 def _undeclared(item: Mapping[str, object]) -> list[str]:
-    declared = str(item["stac_extensions"])
+    declared = str(item.get("stac_extensions"))
     used = {key.partition(":")[0] for key in _keys(item) if ":" in key}
     unknown = [f"prefix {prefix}: is of no extension known here" for prefix in sorted(used - set(_PREFIXES))]
     missing = [

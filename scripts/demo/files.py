@@ -1,0 +1,3 @@
+"""The names of a product's files."""
+
+PRODUCT, QUICKLOOK, ITEM = FILES = ("product.tif", "quicklook.png", "item.json")

@@ -33,7 +33,6 @@ def put(
 ) -> None:
     """Store a file's content; prints the name by which events may refer to it."""
     asset = _store(assets, config).put(file, media_type)
-    # {"uri", "size", "media_type"}, which is also how an Asset stands in an event
     emit(asset.model_dump(mode="json")) if as_json else line(asset.uri)
 
 

@@ -10,8 +10,6 @@ from farandole.events.errors import (
     AssetMissing,
     AssetRefused,
     BadInput,
-    ConfigError,
-    DeclarationError,
     FarandoleError,
     LogFormatError,
     NotFound,
@@ -41,7 +39,6 @@ MEANINGS = {
     Code.REFUSED: "a service refuses to start: its declaration, its settings or its log are wrong",
     Code.INTERRUPTED: "Ctrl-C; it ends the waiting only, never what goes on in the log",
 }
-
 
 
 def code_of(error: BaseException, *, starting: bool = False) -> Code:

@@ -19,7 +19,6 @@ def config(as_json: JsonOption = False, log: LogOption = None, config: ConfigOpt
     loaded = settings(config, log=log)
     shown = [(name, _plain(value), origin) for name, value, origin in loaded.values()]
     if as_json:
-        # {"file", "settings": [{"name", "value", "from"}…], "ignored": [variable…]}
         found = [{"name": name, "value": value, "from": origin} for name, value, origin in shown]
         file = None if loaded.file is None else str(loaded.file)
         emit({"file": file, "settings": found, "ignored": list(loaded.ignored)})

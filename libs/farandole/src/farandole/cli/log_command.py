@@ -32,7 +32,6 @@ def backup(
     """Copy the log as it is at one moment, while services go on."""
     path = _path(settings(config, log=log))
     maintain.backup(path, target)
-    # {"log", "backup", "bytes"}
     size = target.stat().st_size
     emit({"log": str(path), "backup": str(target), "bytes": size}) if as_json else line(f"{target}: {size} bytes")
 

@@ -23,13 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         remark(_WINDOWS)
         return Code.REFUSED
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # closed, or replaced by a test
-            stream.reconfigure(errors="backslashreplace")
+    _mend_streams()
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         return _unread()
     except KeyboardInterrupt:
@@ -51,6 +48,10 @@ def _run(argv: list[str]) -> int:
         return _unexpected(cause)
     except Abort:
         return Code.INTERRUPTED
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # typer ends the process itself then
+            raise error.__context__ from None
+        raise
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - the last place; whatever it is, one line tells of it
@@ -90,7 +91,21 @@ def _check_text(argv: Sequence[str]) -> None:
             raise BadInput(f"argument {escaped(argument)[:80]} is not UTF-8") from None
 
 
+def _mend_streams() -> None:
+    """What was closed becomes /dev/null: else the next file that is opened gets its number, and our output."""
+    for fd, name in ((0, ""), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if name and getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - it stays open, as the stream would
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a test may have replaced it
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _unread() -> int:
     """Whoever read our output has gone: nothing is left to say, and nothing may complain when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return Code.DONE

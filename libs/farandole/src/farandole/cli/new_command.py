@@ -62,9 +62,8 @@ def new(
 def _package(name: str) -> str:
     """The project's module. Raises BadInput where it would hide another one."""
     if not _NAME.fullmatch(name) or len(name) > _NAME_LIMIT:
-        raise BadInput(
-            f"name {name[:80]!r}: lower-case words of letters and digits joined by '-', at most {_NAME_LIMIT} characters"
-        )
+        form = f"lower-case words of letters and digits joined by '-', at most {_NAME_LIMIT} characters"
+        raise BadInput(f"name {name[:80]!r}: {form}")
     package = name.replace("-", "_")
     if keyword.iskeyword(package) or importlib.util.find_spec(package) is not None:
         raise BadInput(f"name {name!r}: Python has a module {package!r} already; give another name")
@@ -72,4 +71,6 @@ def _package(name: str) -> str:
 
 
 def _text(source: str, words: dict[str, str]) -> str:
-    return Template((files("farandole.cli") / "template" / f"{source}.txt").read_text(encoding="utf-8")).substitute(words)
+    return Template((files("farandole.cli") / "template" / f"{source}.txt").read_text(encoding="utf-8")).substitute(
+        words
+    )

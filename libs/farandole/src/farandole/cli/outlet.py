@@ -29,9 +29,7 @@ class Outlet:
         """A line of the supervisor's own about a child."""
         self._write(sys.stderr, name, f"farandole: {text}\n".encode())
 
-    def _write(self, stream: TextIO | None, name: str, text: bytes) -> bool:
-        if stream is None:  # closed before we began
-            return True
+    def _write(self, stream: TextIO, name: str, text: bytes) -> bool:
         prefix = f"{name:<{self._width}} | "
         if stream.isatty():
             prefix = f"\x1b[{self._colours.get(name, 0)}m{prefix}{_RESET}"
@@ -39,8 +37,8 @@ class Outlet:
         try:
             stream.flush()
             _write_all(stream.fileno(), prefix.encode() + whole)
-        except OSError:
-            return False
+        except OSError as error:  # on a full disk a line is lost, which is no reason to stop anybody's work
+            return not isinstance(error, BrokenPipeError)
         return True
 
 

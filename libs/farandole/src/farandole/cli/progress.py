@@ -15,7 +15,7 @@ class Progress:
     """A context; `show` is given each new summary. Silent where stderr is no terminal."""
 
     def __init__(self) -> None:
-        self._shows = sys.stderr is not None and sys.stderr.isatty()
+        self._shows = sys.stderr.isatty()
         self._last = ""
 
     def __enter__(self) -> Self:

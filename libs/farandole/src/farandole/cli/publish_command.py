@@ -71,7 +71,7 @@ def publish(
     try:
         state = with_client(loaded, run)
     except KeyboardInterrupt:
-        return _interrupted(done, loaded)
+        return _interrupted(done, loaded, as_json=as_json)
     if as_json:
         emit(_shape(done[0], state))
     return Code.DONE if state is None else _ended(state, expect, loaded, as_json=as_json)
@@ -114,7 +114,9 @@ def _ended(state: WorkflowState, expect: str | None, loaded: Loaded, *, as_json:
     return code
 
 
-def _interrupted(done: list[Published], loaded: Loaded) -> int:
+def _interrupted(done: list[Published], loaded: Loaded, *, as_json: bool) -> int:
+    if done and as_json:
+        emit(_shape(done[0], None))
     if done:
         remark(f"the waiting has ended, the workflow goes on: {again(f'status {done[0].workflow}', loaded)}")
     return Code.INTERRUPTED

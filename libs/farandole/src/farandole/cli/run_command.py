@@ -53,6 +53,9 @@ def run(
         return code_of(cause, starting=True)
 
 
+_FORMS = {True: "json", False: "console", None: ""}
+
+
 def _options(loaded: Loaded) -> Options:
     config = loaded.config
     scratch = "" if config.scratch is None else str(config.scratch)
@@ -68,6 +71,7 @@ def _options(loaded: Loaded) -> Options:
         tools=make_tools(assets, roots, scratch),
         assets=assets,
         roots=roots,
+        logging=f"{config.log_level} {_FORMS[config.log_json]}",
     )
 
 

@@ -24,40 +24,38 @@ def run_folder(loaded: Loaded) -> Path:
 
 
 class RunFile:
-    """The file of this process; written anew with every change, gone with `remove`."""
+    """The file of this process; written anew with every change, gone with `remove`.
+
+    It is a hint: where it cannot be written (a full disk), services are supervised all the same.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / f"{os.getpid()}.json"
         self._started = psutil.Process().create_time()
 
-    def write(self, children: Iterable[Child]) -> None:
-        """Tell of the children as they are."""
-        body = {
-            "pid": os.getpid(),
-            "started": self._started,
-            "services": [
-                {
-                    "service": child.name,
-                    "target": child.target,
-                    "state": child.state,
-                    "pid": child.pid,
-                    "started": _create_time(child.pid),
-                    "since": child.since,
-                    "restarts": child.restarts,
-                }
-                for child in children
-            ],
-        }
-        fd, name = mkstemp(dir=self._path.parent)
-        with open(fd, "w") as file:
-            json.dump(body, file)
-        os.replace(name, self._path)
+    def write(self, children: Iterable[Child]) -> bool:
+        """Tell of the children as they are; whether that could be written."""
+        body = {"pid": os.getpid(), "started": self._started, "services": [_entry(child) for child in children]}
+        folder = self._path.parent
+        try:
+            for place in (folder.parent, folder):
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd, name = mkstemp(dir=folder)
+            try:
+                with open(fd, "w") as file:
+                    json.dump(body, file)
+                os.replace(name, self._path)
+            except OSError:
+                os.unlink(name)
+                raise
+        except OSError:
+            return False
+        return True
 
     def remove(self) -> None:
         """Nothing runs any more."""
-        self._path.unlink(missing_ok=True)
-        with suppress(OSError):  # another supervisor's file is there
+        with suppress(OSError):  # another supervisor's file is there, or none was ever written
+            self._path.unlink(missing_ok=True)
             self._path.parent.rmdir()
 
 
@@ -85,6 +83,18 @@ def is_alive(pid: int | None, started: float | None) -> bool:
         return abs(process.create_time() - started) < _SAME_START and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def _entry(child: Child) -> dict[str, Any]:
+    return {
+        "service": child.name,
+        "target": child.target,
+        "state": child.state,
+        "pid": child.pid,
+        "started": _create_time(child.pid),
+        "since": child.since,
+        "restarts": child.restarts,
+    }
 
 
 def _create_time(pid: int | None) -> float | None:

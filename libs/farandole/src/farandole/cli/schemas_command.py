@@ -45,7 +45,6 @@ def export_schemas(
     services = _services(targets, loaded)
     written = export([event for service in services for event in _owned(service)], loaded.config.schemas)
     if as_json:
-        # {"written": [{"type", "version", "revision", "path"}…]}
         emit({"written": [_shape(c) for c in written]})
         return
     for change in written:
@@ -65,7 +64,6 @@ def check_schemas(
     services = _services(targets, loaded)
     problems, warnings = _problems(services, loaded), _warnings(services)
     if as_json:
-        # {"problems": [text…], "warnings": [text…]}
         emit({"problems": problems, "warnings": warnings})
     else:
         for text in problems:
@@ -90,7 +88,9 @@ def _services(targets: list[str] | None, loaded: Loaded) -> list[Service]:
     chosen = targets or loaded.config.up.services
     if not chosen:
         place = loaded.file or "farandole.toml"
-        raise BadInput(f"{place}: up.services: no services; name them, or write [up] services = ['tiling.steps:service']")
+        raise BadInput(
+            f"{place}: up.services: no services; name them, or write [up] services = ['tiling.steps:service']"
+        )
     return [service for _, service in load_services(chosen, loaded)]
 
 

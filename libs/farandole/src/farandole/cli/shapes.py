@@ -3,10 +3,20 @@
 Times are RFC 3339 in UTC with milliseconds; durations are seconds; what is not known is null.
 
 - `status`: {"workflows": [workflow…]}, newest first; of one workflow also `left`.
-- `events`: {"workflow", "events": [event…]}, in causal order.
+- `events`: {"workflow", "events": [event…]}, in causal order; with `--data` each with its `data`.
 - `publish`: {"id", "source", "workflow", "topic", "partition", "offset"}; where it waited, also `status`, `left`.
 - `dlq list`: {"dead_letters": [letter…]}, latest first; `dlq show`: one letter with `headers` and `value`.
 - `dlq redrive`, `dlq discard`: {"asked": [{"delivery", "step", "workflow"}…]}.
+- `topics`: {"topics": [{"topic", "partitions", "compacted", "spans": [{"partition", "start", "end"}…], "lag"}…]};
+  offsets; `lag` by group.
+- `ps`: {"services": [{"service", "target", "host", "pid", "state", "restarts", "started", "steps"}…]}; `state` is
+  starting, running, restarting, refused, stopped or gone; `steps`: the partitions that it leases, per step.
+- `config`: {"file", "settings": [{"name", "value", "from"}…], "ignored": [variable…]}.
+- `schemas export`: {"written": [{"type", "version", "revision", "path"}…]}.
+- `schemas check`: {"problems": [text…], "warnings": [text…]}.
+- `asset put`: {"uri", "size", "media_type"}, which is also how an asset stands in an event.
+- `log backup`: {"log", "backup", "bytes"}; `log check`: {"log", "sound", "problems": [text…]}.
+- `new`: {"project", "folder", "files": [path…]}.
 """
 
 from collections.abc import Iterable

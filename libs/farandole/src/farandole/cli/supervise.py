@@ -17,6 +17,7 @@ State = Literal["starting", "running", "restarting", "refused", "stopped"]
 FIRST_DELAY = 0.25  # seconds before what died is started again; doubled each time
 LONGEST_DELAY = 30.0
 HEALTHY_AFTER = 10.0  # seconds of running after which the next delay is the first again
+_PATIENCE = 5.0  # seconds in which the output of a process that has ended must have ended too
 _CHUNK = 1 << 16
 
 
@@ -119,7 +120,7 @@ class Supervisor:
         finally:
             child.guarded = None
             guarded.close()
-            await asyncio.gather(*reading)
+            await _rest(reading)
         return guarded.code
 
     async def _watch(self, child: Child, guarded: Guarded) -> None:
@@ -174,6 +175,15 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
         return error.partial
     except asyncio.LimitOverrunError as error:
         return await reader.readexactly(max(1, error.consumed))
+
+
+async def _rest(reading: list[asyncio.Task[None]]) -> None:
+    """What the process had still written; not what a stray of it, which nobody may kill, might yet write."""
+    if reading:
+        _, hanging = await asyncio.wait(reading, timeout=_PATIENCE)
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
 
 
 def _ended(code: int | None) -> str:

@@ -43,6 +43,8 @@ def up(
         raise BadInput(
             f"{place}: up.services: nothing to start; write [up] services = ['tiling.steps:service'], or name them"
         )
+    if loaded.config.log.startswith("memory:"):
+        raise BadInput("--log memory: is within one process; use sqlite:///…, or `farandole run` for all of them")
     for target in chosen:
         if not all(target.partition(":")):
             raise BadInput(f"{target!r} names no service; write module:attribute, such as tiling.steps:service")
@@ -69,7 +71,7 @@ async def _supervise(children: list[Child], loaded: Loaded) -> Code:
         command=lambda child: [sys.executable, "-m", "farandole", "run", child.target],
         env=_environment(loaded),
         grace=loaded.config.grace + _MARGIN,
-        changed=lambda: file.write(children),
+        changed=lambda: _tell(file, children),
     )
 
     def heed() -> None:
@@ -78,17 +80,23 @@ async def _supervise(children: list[Child], loaded: Loaded) -> Code:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, heed)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it ignored
+            loop.add_signal_handler(number, heed)
     try:
         return await supervisor.run()
     finally:
         file.remove()
 
 
+def _tell(file: RunFile, children: list[Child]) -> None:
+    if not file.write(children):
+        remark("`farandole ps` cannot be told of the services: their file cannot be written")
+
+
 def _environment(loaded: Loaded) -> dict[str, str]:
     """The services see the settings that we see; their stderr is our pipe, so we say how lines are to look."""
     env = dict(os.environ)
-    terminal = sys.stderr is not None and sys.stderr.isatty()
+    terminal = sys.stderr.isatty()
     if loaded.config.log_json is None:
         env["FARANDOLE_LOG_FORMAT"] = "console" if terminal else "json"
     if loaded.file is not None:

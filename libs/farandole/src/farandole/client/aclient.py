@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +24,14 @@ from farandole.events.ids import fingerprint
 from farandole.events.manifest import Manifest
 from farandole.fold import Summary, WorkflowState
 from farandole.log.ports import Log
+from farandole.log.record import NewRecord, Place
 from farandole.runtime.topics import inbox
 
 SETTLE = 2.0
 """Seconds for which a workflow that waits for what nobody owes is watched: a service may just be starting."""
 _POLL = 30.0
 _SHORTEST_PREFIX = 4
+_INSIDE_KEPT = 1000
 
 
 class AsyncClient:
@@ -44,6 +47,8 @@ class AsyncClient:
         self._log: Log | None = None if isinstance(log, str) else log
         self._manifests: list[Manifest] = []
         self._topics: frozenset[str] = frozenset()
+        # What was published to a topic that no observer follows, for no manifest accepts its type from outside.
+        self._inside: deque[tuple[NewRecord, Place]] = deque(maxlen=_INSIDE_KEPT)
         self._observer: Observer | None = None
 
     async def __aenter__(self) -> Self:
@@ -99,6 +104,8 @@ class AsyncClient:
         except IdConflict as error:
             text = f"id {event_id!r} of source {source!r} was published before with another body; choose another id"
             raise IdConflict(text) from error
+        if not publishing.is_accepted(found, self._manifests):
+            self._inside.append((record, places[0]))
         return Published(event_id, source, publishing.workflow_of(event_id, source, workflow), places[0])
 
     async def _known(self, found: Draft) -> Draft:
@@ -125,6 +132,8 @@ class AsyncClient:
         if self._observer is None:
             self._observer = Observer(self.log)
         await self._observer.catch_up()
+        while self._inside:
+            self._observer.add_input(*self._inside.popleft())
         return self._observer
 
     async def workflows(self) -> list[Summary]:

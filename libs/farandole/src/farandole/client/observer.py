@@ -8,12 +8,13 @@ from farandole.events.facts import FACTS, read_facts
 from farandole.events.manifest import Manifest
 from farandole.fold import Fold
 from farandole.log.ports import Log, Reader
-from farandole.log.record import Record
+from farandole.log.record import NewRecord, Place, Record
 from farandole.runtime.sources import read_manifest
 from farandole.runtime.topics import JOURNAL, MANIFESTS
 
 _BATCH = 1000
 _SLICE = 30.0  # seconds of one poll; news end it at once
+_LOOK = 0.05  # seconds between two looks at whether a poll under way has come to the end
 
 
 class Observer:
@@ -38,7 +39,7 @@ class Observer:
             if self._pending:
                 if not await self._is_behind():
                     return
-                await self.follow(_SLICE)
+                await self.follow(_LOOK)
             elif not await self._read(0.0):
                 return
 
@@ -50,6 +51,10 @@ class Observer:
         await asyncio.wait({self._pump}, timeout=timeout)
         if self._pump.done():
             self._pump.result()
+
+    def add_input(self, new: NewRecord, place: Place) -> None:
+        """An input of our own, in a topic that is not followed."""
+        self._input(Record(*place, self._log.clock.now(), new.key, new.value, new.headers))
 
     async def close(self) -> None:
         """Stop reading."""

@@ -78,6 +78,11 @@ def completed(found: Draft, manifests: Iterable[Manifest]) -> Draft:
     return found._replace(version=owned.version, key=key, is_keyed=True)
 
 
+def is_accepted(found: Draft, manifests: Iterable[Manifest]) -> bool:
+    """Whether some service takes this type from outside."""
+    return any(p.accepted and p.type == found.type for manifest in manifests for p in manifest.published)
+
+
 def _object(found: Draft) -> dict[str, Any]:
     if len(found.data) > VALUE_LIMIT:
         raise BadInput(

@@ -57,7 +57,7 @@ def rebased(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
 def rebased_url(url: str, base: Path) -> str:
     """A `sqlite:///` URL with its path made absolute; every other URL as it is."""
     rest = url.removeprefix(_SQLITE)
-    if rest == url or rest.startswith("/") or not rest:
+    if rest == url or rest.startswith(("/", ":")) or not rest:
         return url
     path, mark, query = rest.partition("?")
     return f"{_SQLITE}{_absolute(path, base)}{mark}{query}"

@@ -138,7 +138,8 @@ def _read_any(key: bytes | None, value: bytes | None, headers: Headers) -> Envel
 def _envelope(texts: list[str], extensions: list[tuple[str, str]], key: bytes | None, value: bytes | None) -> Envelope:
     id, source, wire, workflow, cause, scope, generation, trace, time = texts
     if not id or not source or not wire:
-        raise DecodeError("a CloudEvent needs specversion, id, source and type; one of the last three is missing")
+        name = "id" if not id else "source" if not source else "type"
+        raise DecodeError(f"attribute {name!r} is missing; a CloudEvent needs specversion, id, source and type")
     if value is None:
         raise DecodeError("the record has no data (a tombstone); publish the event's JSON as its value")
     if len(value) > VALUE_LIMIT:

@@ -51,7 +51,7 @@ def _document(event: type[Event], mode: Literal["serialization", "validation"]) 
         schema = json.loads(json.dumps(generated, allow_nan=False))
     except (PydanticUserError, ValueError) as error:
         why = str(error).partition("\n")[0]
-        raise _refused(event, _culprit(event, mode), f"JSON Schema has no form for it: {why}") from error
+        raise _refused(event, _culprit(event, mode), f"no contract can hold it: {why}") from error
     mark = {"type": declared.name, "version": declared.version, "key": declared.key, "final": declared.final}
 
     def refuse(field: str, why: str) -> DeclarationError:
@@ -113,6 +113,10 @@ class _Generator(GenerateJsonSchema):
         finally:
             self.by_alias = outer
 
+    def is_subclass_schema(self, schema: core_schema.IsSubclassSchema) -> JsonSchemaValue:
+        """A class cannot be written."""
+        return self.handle_invalid_for_json_schema(schema, "a class")
+
     def computed_field_schema(self, schema: core_schema.ComputedField) -> JsonSchemaValue:
         """A computed field, marked: it is written and never read back."""
         return {**super().computed_field_schema(schema), COMPUTED: True}
@@ -156,6 +160,21 @@ class _Generator(GenerateJsonSchema):
         for form in (text, number):
             _with_rules(form, schema, "max_digits", "decimal_places")
         return {"anyOf": [number, text]} if self.mode == "validation" else text
+
+    def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
+        """A set, which may be read but not written: its order differs between processes, and so would the bytes."""
+        return self._read_set(super().set_schema(schema))
+
+    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
+        """A frozen set, as a set."""
+        return self._read_set(super().frozenset_schema(schema))
+
+    def _read_set(self, found: JsonSchemaValue) -> JsonSchemaValue:
+        if self.mode == "serialization":
+            raise PydanticInvalidForJsonSchema("a set is written in any order; declare a sorted tuple or list")
+        if "minItems" not in found:  # repeated items are merged, which matters where they are counted after it
+            found.pop("uniqueItems")
+        return found
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """An object of any names; what the names must be stands in `propertyNames`."""

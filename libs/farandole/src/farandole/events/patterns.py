@@ -100,9 +100,12 @@ class _Parser:
                 pieces.extend(self._group(depth))
             else:
                 chars = self._atom()
+                before = self._at
                 least, unbounded, varies, _ = self._repeat()
                 if chars is not None:
                     pieces.append(_Piece(chars, least, unbounded, varies))
+                elif self._at != before:
+                    self._refuse("a repeat of a place")
         return pieces
 
     def _group(self, depth: int) -> list[_Piece]:
@@ -136,7 +139,9 @@ class _Parser:
         if token in "*+?":
             return int(token == "+"), token != "?", True, 1 if token == "?" else _LARGE
         least = self._counted(int(match[1]))
-        most = self._counted(int(match[3])) if match[3] else _LARGE + 1 if match[2] else least
+        most = self._counted(int(match[3])) if match[3] else max(least, _LARGE) + 1 if match[2] else least
+        if most < least:
+            self._refuse("a repeat of more to fewer")
         return least, most > _LARGE, most != least, most
 
     def _counted(self, count: int) -> int:

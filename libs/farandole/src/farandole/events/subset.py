@@ -20,6 +20,7 @@ Refuse = Callable[[str, str], BadInput]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEPTH_LIMIT = 32
+_SAFE_INTEGER = 2**53 - 1  # as in data: beyond it readers differ
 NODE_LIMIT = 5000  # of a schema whose references are replaced; they can double at every level
 
 TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
@@ -196,7 +197,9 @@ def _is_text(names: Schema) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) <= _SAFE_INTEGER
+    return isinstance(value, float)
 
 
 def _is_count(value: Any) -> bool:
@@ -209,7 +212,7 @@ def _is_names(value: Any) -> bool:
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(COUNTS, (_is_count, "a count")),
-    **dict.fromkeys(BOUNDS, (_is_number, "a number")),
+    **dict.fromkeys(BOUNDS, (_is_number, "a number, or beyond ±(2^53-1)")),
     **dict.fromkeys(("description", "format"), (lambda v: isinstance(v, str), "text")),
     **dict.fromkeys(("readOnly", "deprecated", "uniqueItems", COMPUTED), (lambda v: isinstance(v, bool), "a boolean")),
     **dict.fromkeys(("enum", "anyOf"), (lambda v: isinstance(v, list) and len(v) > 0, "a list of some values")),

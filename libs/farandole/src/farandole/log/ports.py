@@ -36,7 +36,8 @@ class Interest(NamedTuple):
 
     `group`: `service/step`; members of one group share the partitions. `start`: where a partition begins that
     the group never committed: at the beginning of the log, or now (the end when first leased).
-    `inbox`: further topic that is read under the same lease. `state`: compacted topic restored by `restore`.
+    `inbox`: further topic that is read under the same lease, always from its beginning. `state`: compacted topic
+    restored by `restore`.
     """
 
     group: str

@@ -207,4 +207,4 @@ def _is_event(member: Any) -> bool:
 
 
 def _text(hint: Any) -> str:
-    return getattr(hint, "__name__", None) or str(hint)
+    return hint.__name__ if isinstance(hint, type) else str(hint)

@@ -173,7 +173,8 @@ def _policy(label: str, fn: Callable[..., Any], signature: Signature, options: d
     timeout = options.get("timeout")
     if timeout is not None and runs == "thread":
         raise refuse(label, fn, "has a timeout, which cannot end a thread", "use runs='process' or async def")
-    concurrency = options.get("concurrency") or DEFAULT_CONCURRENCY[runs]
+    asked = options.get("concurrency")
+    concurrency = DEFAULT_CONCURRENCY[runs] if asked is None else asked
     if concurrency < 1:
         raise refuse(label, fn, f"has concurrency={concurrency}", "give at least 1")
     order_by, own_key = _order(label, fn, signature, options.get("order_by", _KEY))

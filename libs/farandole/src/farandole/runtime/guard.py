@@ -161,8 +161,9 @@ def keep(control: socket.socket, lifeline: int, spec_fd: int, fds: Sequence[int]
         os.close(fd)
     _report(control, {"pid": pid})
     code = _watch(pid, children, control=control, lifeline=lifeline, grace=spec["grace"])
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)  # one stroke for the group, before the rounds; all there is on macOS
+    if _LIBC is None:  # no orphans come to us: its group is all that can be reached
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
     code = children.kill_all().get(pid, code)
     _report(control, {"code": code})
 

@@ -107,7 +107,7 @@ class Guarded:
 class Guard:
     """Starts processes that end with this one, whatever ends it. One a process is enough; thread-safe.
 
-    The guard itself is a process of about 8 MB, started with the first use (about 30 ms), and again when it
+    The guard itself is a process of about 9 MB, started with the first use (about 30 ms), and again when it
     was killed. `close` ends it and all it guards; so do dropping the last reference and this process's end.
     """
 
@@ -146,18 +146,13 @@ class Guard:
     def _request(self, fds: list[int]) -> None:
         with self._lock:
             if self._requests is not None:
-                try:
+                with suppress(ConnectionError):  # the guard was killed; its keepers have ended what it guarded
                     socket.send_fds(self._requests, [b"+"], fds)
-                except ConnectionError:  # someone killed the guard; the keepers have ended what it guarded
-                    self._restart()
-                else:
                     return
-            else:
-                self._restart()
-            assert self._requests is not None
+            self._requests = self._restarted()
             socket.send_fds(self._requests, [b"+"], fds)
 
-    def _restart(self) -> None:
+    def _restarted(self) -> socket.socket:
         if self._end is not None:
             self._end()
         ours, theirs = socket.socketpair()
@@ -169,8 +164,8 @@ class Guard:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # out of reach of the terminal's Ctrl-C and of a kill of our group
             )
-        self._requests = ours
         self._end = weakref.finalize(self, _end, ours, process)
+        return ours
 
 
 def _end(requests: socket.socket, process: "subprocess.Popen[bytes]") -> None:

@@ -20,6 +20,7 @@ from farandole.runtime.manifests import make_manifest, manifest_record, same_but
 from farandole.runtime.plan import Plan
 from farandole.runtime.pool import ProcessPool
 from farandole.runtime.provide import Provided
+from farandole.runtime.remote import WorkerSetup
 from farandole.runtime.runners import Bench, LoopRunner, ProcessRunner, Runner, ThreadRunner
 from farandole.runtime.sources import Sources
 from farandole.runtime.start import begin_now
@@ -34,7 +35,7 @@ class Options:
 
     `inline`: every step on the event loop, for rehearsals. `replaced`: resources (by name) and settings (by
     class name) that stand in for the declared ones. `partitions`: of topics that this service creates.
-    `assets` and `roots`: as worker processes are told them.
+    `assets`, `roots` and `logging`: as worker processes are told them (see `WorkerSetup`).
     """
 
     partitions: int = DEFAULT_PARTITIONS
@@ -44,6 +45,7 @@ class Options:
     tools: Tools = field(default_factory=Tools)
     assets: str = ""
     roots: Sequence[str] = ()
+    logging: str = ""
     worker: str = ""
 
 
@@ -121,8 +123,9 @@ class Host:
         if step.policy.runs == "thread":
             return ThreadRunner(bench)
         scratch = str(options.tools.scratch or "")
-        args = [self._target, step.name, options.assets, scratch, *options.roots]
-        pool = ProcessPool(factory="farandole.runtime.remote:serve", args=args, size=step.policy.concurrency)
+        setup = WorkerSetup(self._target, step.name, options.assets, scratch, options.logging, options.roots)
+        guard = options.tools.under.guard  # one guard for all that this process starts
+        pool = ProcessPool("farandole.runtime.remote:serve", setup.args(), size=step.policy.concurrency, guard=guard)
         return ProcessRunner(bench, pool)
 
     async def _plan(self, step: AnyStep) -> Plan:

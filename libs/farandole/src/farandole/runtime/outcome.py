@@ -41,6 +41,10 @@ class Outcome:
     started: float = 0.0
     finished: float = 0.0
     error: BaseException | None = None
+    attempt: int = 0  # which attempt it ends; the delivery's own number moves on with a retry
+
+    def __post_init__(self) -> None:
+        self.attempt = self.attempt or self.delivery.attempt
 
 
 def completed(plan: Plan, delivery: Delivery, given: Given, started: float, finished: float) -> Outcome:

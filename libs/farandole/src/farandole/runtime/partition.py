@@ -105,12 +105,12 @@ class Partition:
         if verdict == "same":
             self.crew.finished(Outcome(delivery, "dropped"))
             return False
-        delivery.error = self._foreign_fault(envelope)
+        delivery.error = self._foreign_fault(envelope, same_body=verdict == "new")
         return True
 
-    def _foreign_fault(self, envelope: Envelope) -> BadInput | None:
-        """What is wrong with an event that no step of this dance wrote, and that was seen before this."""
-        if not self.seen.knows(envelope):
+    def _foreign_fault(self, envelope: Envelope, *, same_body: bool) -> BadInput | None:
+        """What is wrong with an event that no step of this dance wrote."""
+        if not same_body:
             what = f"id {envelope.id!r} of source {envelope.source!r} was seen with another body"
             return IdConflict(f"{what}; publish it under an id of its own")
         try:
@@ -162,7 +162,7 @@ class Partition:
         if envelope is None and delivery.record is not None:
             delivery.error = Delivery(self, self.plan.producer, record=delivery.record).error
         elif envelope is not None and delivery.topic == self.plan.leased and self.crew.foreign(envelope.source):
-            delivery.error = self._foreign_fault(envelope)
+            delivery.error = self._foreign_fault(envelope, same_body=self.seen.knows(envelope))
         delivery.error = delivery.error or self._wrong(delivery)
 
     def discarded(self, delivery: Delivery, outcome: Outcome) -> None:

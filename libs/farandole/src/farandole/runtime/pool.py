@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from farandole.events.errors import StepError, TimedOut, WorkerDied
@@ -83,10 +83,12 @@ class _Worker:
     async def destroy(self) -> None:
         """Kill it, wait until it is gone, and give back what it held here. Not to be called twice."""
         self.kill()
-        await self._wait(_KILL_PATIENCE)
-        asyncio.get_running_loop().remove_reader(self._guarded.control)
-        self._guarded.close()
-        self._writer.close()
+        try:
+            await self._wait(_KILL_PATIENCE)
+        finally:
+            asyncio.get_running_loop().remove_reader(self._guarded.control)
+            self._guarded.close()
+            self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
 
@@ -186,14 +188,15 @@ class ProcessPool:
         return await self._start()
 
     async def _start(self) -> _Worker:
-        ours, theirs = socket.socketpair()
-        try:
+        with ExitStack() as undo:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
             with theirs:
                 guarded = self._spawn(theirs)
-        except StepError:
-            ours.close()
-            raise
-        return _Worker(guarded, *await asyncio.open_unix_connection(sock=ours, limit=_READ_AHEAD))
+            undo.callback(guarded.close)
+            worker = _Worker(guarded, *await asyncio.open_unix_connection(sock=ours, limit=_READ_AHEAD))
+            undo.pop_all()
+        return worker
 
     def _spawn(self, channel: socket.socket) -> Guarded:
         argv = [sys.executable, "-P", str(_SCRIPT), self._factory]

@@ -38,7 +38,7 @@ def describe(error: BaseException) -> bytes:
     detail = {
         name: _cut(value) if isinstance(value, str) else value
         for name, value in vars(error).items()
-        if isinstance(value, str | int | float | None) and not name.startswith("_")
+        if _is_plain(value) and not name.startswith("_")
     }
     report = {
         "kinds": [f"{kind.__module__}.{kind.__qualname__}" for kind in own],
@@ -47,6 +47,12 @@ def describe(error: BaseException) -> bytes:
         "detail": detail,
     }
     return json.dumps(report).encode()
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, int):  # a number with thousands of digits cannot be written
+        return abs(value) < 1 << 64
+    return isinstance(value, str | float | None)
 
 
 def _text(error: BaseException) -> str:

@@ -101,7 +101,7 @@ def run_program(  # noqa: PLR0913 - one parameter for each thing that subprocess
     It runs in a session of its own. All its descendants, wherever they moved to, end with it; at `timeout`
     (seconds) or on `stop`: SIGTERM to its process group, after the grace SIGKILL to all; at once when this
     process ends, for whatever reason. stdin is `input`, else empty; stdout goes to the file `stdout`, else
-    its end is kept.
+    its end is kept. With a shared guard a call costs about 4 ms more than `subprocess.run`.
 
     Raises ProgramFailed (exit code not 0, a signal, not found: 127, not executable: 126), TimedOut, StepError
     when stopped, BadInput for arguments that no program can be given, DeclarationError on the event loop.

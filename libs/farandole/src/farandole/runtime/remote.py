@@ -2,15 +2,17 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 from farandole.assets.local import LocalAssets
 from farandole.assets.resolve import Resolver
+from farandole.events.envelope import Envelope
 from farandole.events.errors import ConfigError, DecodeError, RetryAfter
+from farandole.log.hooks import Attempt
 from farandole.runtime.bind import Signature
 from farandole.runtime.context import Context, Tools
 from farandole.runtime.declare import AnyStep, Service
@@ -19,6 +21,7 @@ from farandole.runtime.given import Given, Item, Undeclared
 from farandole.runtime.invoke import Wanted, arguments, call, wanted
 from farandole.runtime.pool import RemoteError
 from farandole.runtime.provide import Provided
+from farandole.telemetry.logging import LoggingHooks, configure_logging
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
@@ -34,7 +37,8 @@ def pack_call(signature: Signature, delivery: Delivery, ctx: Context) -> bytes:
         name: getattr(ctx, name)
         for name in ("workflow", "delivery", "attempt", "generation", "key", "service", "step", "timeout")
     }
-    return _pack({"ctx": about | {"absent": list(ctx.absent)}, "params": params})
+    event = None if delivery.envelope is None else [*delivery.envelope[:4], b""]  # its names, for log lines
+    return _pack({"ctx": about | {"absent": list(ctx.absent)}, "params": params, "event": event})
 
 
 def unpack_given(data: bytes) -> Given:
@@ -78,28 +82,64 @@ def make_tools(assets: str, roots: Sequence[str], scratch: str) -> Tools:
     return Tools(store, Resolver(store, [Path(r) for r in roots]), Path(scratch) if scratch else None)
 
 
-def serve(args: Sequence[str]) -> Callable[[bytes], bytes]:
-    """Factory for the worker process: `target`, step name, asset folder, scratch folder, then `file:` roots."""
-    target, name, assets, scratch, *roots = args
+class WorkerSetup(NamedTuple):
+    """What a worker process is told when it starts, as texts: all that it does not find out by itself.
+
+    `logging`: a level, and `json` or `console` where that is not left to the terminal; empty: nothing is set up.
+    """
+
+    target: str
+    step: str
+    assets: str = ""
+    scratch: str = ""
+    logging: str = ""
+    roots: Sequence[str] = ()
+
+    def args(self) -> list[str]:
+        """As `serve` reads them."""
+        return [*self[:5], *self.roots]
+
+
+def serve(args: Sequence[str]) -> "Serving":
+    """Factory for the worker process; `args` are those of `WorkerSetup`."""
+    target, name, assets, scratch, logging, *roots = args
+    if logging:
+        level, _, form = logging.partition(" ")
+        configure_logging(level, {"json": True, "console": False}.get(form))
     service = load_service(target)
-    step = service.steps[name]
-    provided = Provided(service)
-    asyncio.run(provided.open([step]))
-    values = provided.for_step(step)
-    tools = make_tools(assets, roots, scratch)
-    return lambda payload: _call(step, values, tools, payload)
+    return Serving(service, service.steps[name], make_tools(assets, roots, scratch))
 
 
-def _call(step: AnyStep, values: dict[str, Any], tools: Tools, payload: bytes) -> bytes:
-    message = _unpack(payload)
-    ctx = Context(**message["ctx"], tools=tools)
-    views = {(t.event_type.name, t.event_type.version): t for t in step.signature.consumed}
-    params = [
-        Wanted(param.name, param.many, [(views[name, version], data) for name, version, data in pairs])
-        for param, pairs in zip(step.signature.params, message["params"], strict=True)
-    ]
-    try:
-        given = call(step, arguments(step, params, ctx, values))
-    finally:
-        ctx.clean()
-    return _pack([None if p is None else [isinstance(p, list), p] for p in given])
+class Serving:
+    """Answers the calls of one step, with settings and resources that are opened once and closed at the end."""
+
+    def __init__(self, service: Service, step: AnyStep, tools: Tools) -> None:
+        self._step, self._tools = step, tools
+        self._hooks = LoggingHooks()
+        self._runner = asyncio.Runner()
+        self._provided = Provided(service)
+        self._runner.run(self._provided.open([step]))
+        self._values = self._provided.for_step(step)
+        self._views = {(t.event_type.name, t.event_type.version): t for t in step.signature.consumed}
+
+    def __call__(self, payload: bytes) -> bytes:
+        """Call the step; what it raises is the caller's to tell."""
+        message = _unpack(payload)
+        ctx = Context(**message["ctx"], tools=self._tools)
+        params = [
+            Wanted(param.name, param.many, [(self._views[name, version], data) for name, version, data in pairs])
+            for param, pairs in zip(self._step.signature.params, message["params"], strict=True)
+        ]
+        event = None if message["event"] is None else Envelope(*message["event"])
+        attempt = Attempt(ctx.service, ctx.step, ctx.delivery, ctx.workflow, event, ctx.attempt, "")
+        try:
+            with self._hooks.running(attempt):
+                given = call(self._step, arguments(self._step, params, ctx, self._values))
+        finally:
+            ctx.clean()
+        return _pack([None if p is None else [isinstance(p, list), p] for p in given])
+
+    def close(self) -> None:
+        """Close the resources."""
+        self._runner.run(self._provided.close())
+        self._runner.close()

@@ -55,23 +55,22 @@ def slot_key(member: Member) -> str:
 
 
 def slot_row(group: Group, member: Member, slot: Slot) -> bytes:
-    """The row of a filled slot."""
-    envelope = slot.envelope
-    if len(envelope.data) > VALUE_LIMIT:
-        envelope = envelope._replace(data=b"")
-    return _pack(
-        {
-            "kind": "slot",
-            "slot": slot.kind,
-            "member": [member.key, member.param, member.index, member.size, member.whole],
-            "scope": member.scope,
-            "workflow": group.workflow,
-            "generation": group.generation,
-            "at": slot.place,
-            "cut": envelope is not slot.envelope,
-            "envelope": envelope,
-        }
-    )
+    """The row of a filled slot; without what nobody reads of it again."""
+    envelope = slot.envelope._replace(extensions=())
+    row = {
+        "kind": "slot",
+        "slot": slot.kind,
+        "member": [member.key, member.param, member.index, member.size, member.whole],
+        "depth": len(member.scope),  # the gathering's scope is the outer part of the envelope's
+        "workflow": group.workflow,
+        "generation": group.generation,
+        "at": slot.place,
+    }
+    small = len(envelope.data) <= VALUE_LIMIT
+    packed = _pack(row | {"cut": False, "envelope": envelope}) if small else b""
+    if small and len(packed) <= ROW_LIMIT:
+        return packed
+    return _pack(row | {"cut": True, "envelope": envelope._replace(data=b"")})
 
 
 def closed_row(at: float) -> bytes:
@@ -102,12 +101,9 @@ def row_record(fields: dict[str, Any]) -> Record | None:
 def row_slot(fields: dict[str, Any]) -> tuple[Member, Slot]:
     """The slot that a row tells of; its data is empty where `cut` says so."""
     key, param, index, size, whole = fields["member"]
-    scope = tuple(Level(*level) for level in fields["scope"])
-    parts = list(fields["envelope"])
-    names = Envelope._fields
-    parts[names.index("scope")] = tuple(Level(*level) for level in parts[names.index("scope")])
-    parts[names.index("extensions")] = tuple((n, t) for n, t in parts[names.index("extensions")])
+    envelope = Envelope(*fields["envelope"])
+    scope = tuple(Level(*level) for level in envelope.scope)
+    envelope = envelope._replace(scope=scope, extensions=())
     topic, partition, offset = fields["at"]
-    return Member(key, param, index, size, scope, whole), Slot(
-        fields["slot"], Envelope(*parts), (topic, partition, offset)
-    )
+    member = Member(key, param, index, size, scope[: fields["depth"]], whole)
+    return member, Slot(fields["slot"], envelope, (topic, partition, offset))

@@ -82,21 +82,21 @@ class Worker:
 
     def ended(self, ends: list[End]) -> None:
         """Attempts ended; called on the event loop by the runner."""
-        for end in ends:
-            self._guarded(partial(self._ended, end))
+        self._guarded(partial(self._ended, ends))
         self._moved.set()
 
-    def _ended(self, end: End) -> None:
-        delivery, partition = end.delivery, end.delivery.partition
-        partition.running -= 1
-        if partition.gone:
-            return
-        if end.given is not None:
-            partition.complete(delivery, end.given, end.started, end.finished)
-        elif end.error is not None:
-            partition.fail(delivery, end.error, end.started, end.finished)
-        elif delivery.state is State.RUNNING:  # it was not begun
-            delivery.state = State.READY
+    def _ended(self, ends: list[End]) -> None:
+        for delivery, given, error, started, finished in ends:
+            partition = delivery.partition
+            partition.running -= 1
+            if partition.gone:
+                continue
+            if given is not None:
+                partition.complete(delivery, given, started, finished)
+            elif error is not None:
+                partition.fail(delivery, error, started, finished)
+            elif delivery.state is State.RUNNING:  # it was not begun
+                delivery.state = State.READY
 
     def _guarded(self, call: Callable[[], None]) -> None:
         """Call what nobody waits for; what it raises ends `run`, for a delivery without an outcome would hang."""

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from farandole.events.errors import ConfigError
 from farandole.log.hooks import Attempt, Ended, Ending
-from farandole.telemetry.redact import redact
+from farandole.telemetry.redact import hide_logins, redact
 
 Fields = MutableMapping[str, Any]
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -37,7 +37,7 @@ def configure_logging(level: str = "INFO", json: bool | None = None) -> None:
     """
     number = _level(level)
     as_json = not sys.stderr.isatty() if json is None else json
-    before: list[Processor] = [
+    common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         add_attempt,
         structlog.stdlib.add_log_level,
@@ -45,7 +45,8 @@ def configure_logging(level: str = "INFO", json: bool | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # Redacted before it becomes a LogRecord: other handlers may get that, too.
+        processors=[*common, redact, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # else a later call would not reach loggers in use
@@ -53,7 +54,8 @@ def configure_logging(level: str = "INFO", json: bool | None = None) -> None:
     handler = _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*before, structlog.stdlib.ExtraAdder()], processors=_rendering(as_json=as_json)
+            foreign_pre_chain=[*common, structlog.stdlib.ExtraAdder(), _without_message, redact],
+            processors=_rendering(as_json=as_json),
         )
     )
     root = logging.getLogger()
@@ -173,13 +175,25 @@ def _rendering(*, as_json: bool) -> list[Processor]:
     shared: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
-        redact,
+        _redact_traceback,
     ]
     if as_json:
         return [*shared, structlog.processors.JSONRenderer()]
     # Its own choice of formatter would print the values of local variables.
     plain = structlog.dev.plain_traceback
     return [*shared, _printable, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+
+
+def _without_message(_: object, __: str, fields: Fields) -> Fields:
+    """The text again, where another handler formatted the record before."""
+    fields.pop("message", None)
+    return fields
+
+
+def _redact_traceback(_: object, __: str, fields: Fields) -> Fields:
+    if "exception" in fields:
+        fields["exception"] = hide_logins(fields["exception"])
+    return fields
 
 
 def _printable(_: object, __: str, fields: Fields) -> Fields:

@@ -20,6 +20,11 @@ def redact(_: object, __: str, fields: MutableMapping[str, Any]) -> MutableMappi
     return {name: _named(name, value, 0) for name, value in fields.items()}
 
 
+def hide_logins(text: str) -> str:
+    """The text, without user and password in its URLs."""
+    return _USER_INFO.sub(f"{HIDDEN}@", text) if "://" in text else text
+
+
 def _named(name: object, value: object, depth: int) -> object:
     if isinstance(name, str) and value is not None and _NAMES.search(name):
         return HIDDEN
@@ -28,7 +33,7 @@ def _named(name: object, value: object, depth: int) -> object:
 
 def _clean(value: object, depth: int) -> object:
     if isinstance(value, str):
-        return _USER_INFO.sub(f"{HIDDEN}@", value) if "://" in value else value
+        return hide_logins(value)
     if isinstance(value, SecretStr | SecretBytes):
         return HIDDEN
     if isinstance(value, Mapping | list | tuple | set | frozenset):

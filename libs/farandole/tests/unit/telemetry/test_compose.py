@@ -1,0 +1,69 @@
+"""Several hooks as one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from farandole.events.envelope import Envelope
+from farandole.log.hooks import Attempt, Ended, Hooks
+from farandole.telemetry.compose import compose
+
+ATTEMPT = Attempt("s", "t", "d", "w", Envelope("e", "src", "a.b", 1, b"{}"), 1, "h")
+
+
+class Listening:
+    """Hooks that write down what they are told."""
+
+    def __init__(self, name: str, told: list[str]) -> None:
+        self.name, self.told = name, told
+
+    @contextmanager
+    def running(self, attempt: Attempt) -> Iterator[None]:
+        self.told.append(f"{self.name} in {attempt.step}")
+        try:
+            yield
+        finally:
+            self.told.append(f"{self.name} out")
+
+    def ended(self, ended: Ended) -> None:
+        self.told.append(f"{self.name} {ended.ending}")
+
+    def committed(self, step: str, records: int, seconds: float) -> None:
+        self.told.append(f"{self.name} {step} {records} {seconds}")
+
+    def noted(self, event: str, **fields: object) -> None:
+        self.told.append(f"{self.name} {event} {fields}")
+
+
+def test_none_and_one_cost_nothing() -> None:
+    """No hooks are None, so that the runtime can skip them; one is itself."""
+    assert compose([]) is None
+    one = Listening("a", [])
+    assert compose([one]) is one
+
+
+def test_all_are_told_in_order_and_left_in_reverse() -> None:
+    """Each method, with its arguments."""
+    told: list[str] = []
+    both: Hooks | None = compose([Listening("a", told), Listening("b", told)])
+    assert both is not None
+    with both.running(ATTEMPT):
+        told.append("code")
+    both.ended(Ended(ATTEMPT, "completed", 0.0, 1.0, 1))
+    both.committed("t", 5, 0.5)
+    both.noted("note", x=1)
+    assert told == [
+        "a in t", "b in t", "code", "b out", "a out",
+        "a completed", "b completed", "a t 5 0.5", "b t 5 0.5", "a note {'x': 1}", "b note {'x': 1}",
+    ]  # fmt: skip
+
+
+def test_an_exception_of_the_code_passes_through_all() -> None:
+    """Each is left, none swallows it."""
+    told: list[str] = []
+    both = compose([Listening("a", told), Listening("b", told)])
+    assert both is not None
+    with pytest.raises(ValueError, match="code"), both.running(ATTEMPT):
+        raise ValueError("code")
+    assert told[2:] == ["b out", "a out"]

@@ -265,10 +265,10 @@ class Partition:
         times = {"started": started, "finished": finished}
         told = outcomes.error_of(error)
         fact = outcomes.fact(self.plan, delivery, "retrying", **times, due=delivery.due, error=told)
-        delivery.attempt += 1
-        rows: dict[str, bytes | None] = {delivery.key: delivery_row(delivery, "retry")}
-        outcome = Outcome(delivery, "retrying", facts=[fact], rows=rows, settles=False, error=error)
+        outcome = Outcome(delivery, "retrying", facts=[fact], settles=False, error=error)
         outcome.started, outcome.finished = started, finished
+        delivery.attempt += 1
+        outcome.rows[delivery.key] = delivery_row(delivery, "retry")
         self.crew.finished(outcome)
         self.wait_for(delivery)
         self._park_behind(delivery)

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
 from farandole.events.errors import TimedOut
-from farandole.log.hooks import Attempt, Hooks
+from farandole.log.hooks import Hooks
 from farandole.runtime.context import Tools
 from farandole.runtime.delivery import Delivery
 from farandole.runtime.given import Given, read_given
@@ -21,6 +21,7 @@ from farandole.runtime.invoke import arguments, call, call_async, context, wante
 from farandole.runtime.plan import Plan
 from farandole.runtime.pool import ProcessPool, RemoteError
 from farandole.runtime.remote import pack_call, revive, unpack_given
+from farandole.runtime.told import attempt_of
 
 FLUSH_AFTER = 0.002  # seconds that a thread may keep finished attempts before it tells the loop
 
@@ -62,20 +63,6 @@ class Bench(NamedTuple):
     provided: Mapping[str, Any]
     hooks: Hooks | None
     ended: Ended
-
-
-def attempt_of(plan: Plan, delivery: Delivery) -> Attempt:
-    """The attempt as telemetry sees it."""
-    step = plan.step
-    return Attempt(
-        step.service,
-        step.name,
-        delivery.ids.delivery,
-        delivery.workflow,
-        delivery.envelope,
-        delivery.attempt,
-        plan.worker,
-    )
 
 
 def run_here(bench: Bench, delivery: Delivery) -> End:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from farandole.events.errors import Fenced, RecordRefused
-from farandole.log.hooks import Ended, Hooks
+from farandole.log.hooks import Hooks
 from farandole.log.ports import Committed, Interest, Lease, Log, Subscription
 from farandole.log.record import Record
 from farandole.runtime.compose import COMMIT_RECORDS, OPEN_AFTER, Prepared, compose, take
@@ -21,8 +21,9 @@ from farandole.runtime.outcome import Outcome
 from farandole.runtime.partition import Partition
 from farandole.runtime.plan import Plan
 from farandole.runtime.restore import restore
-from farandole.runtime.runners import End, Runner, attempt_of
+from farandole.runtime.runners import End, Runner
 from farandole.runtime.sources import Sources
+from farandole.runtime.told import TOLD, ended
 
 WINDOW = 1000  # deliveries without a row that a worker holds; polling waits above it
 POLL = 500  # records of one poll
@@ -339,20 +340,8 @@ class Worker:
     def _tell(self, hooks: Hooks, batch: list[Outcome], prepared: list[Prepared], seconds: float) -> None:
         hooks.committed(self.plan.producer, sum(len(p.unit.outputs) for p in prepared), seconds)
         for outcome in batch:
-            if outcome.delivery.partition.gone:
-                continue
-            if outcome.ending in ("completed", "held", "retrying", "dead"):
-                attempt = attempt_of(self.plan, outcome.delivery)
-                hooks.ended(
-                    Ended(
-                        attempt,
-                        outcome.ending,
-                        outcome.started,
-                        outcome.finished,
-                        len(outcome.records),
-                        outcome.error,
-                    )
-                )
+            if outcome.ending in TOLD and not outcome.delivery.partition.gone:
+                hooks.ended(ended(self.plan, outcome))
 
     def _note(self, event: str, **fields: Any) -> None:
         if self._hooks is not None:

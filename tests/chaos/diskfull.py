@@ -14,7 +14,7 @@ from tests.bench.chain import SERVICES
 from tests.support.stage import Stage
 
 SIZE = "24m"
-PATIENCE = 60.0  # seconds for each phase
+PATIENCE = 90.0  # seconds for each phase
 ROOT = Path(__file__).resolve().parents[2]
 
 

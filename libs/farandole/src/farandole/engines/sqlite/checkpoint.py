@@ -10,7 +10,7 @@ from farandole.engines.sqlite.database import is_final
 from farandole.engines.sqlite.lock import FileLock
 
 EVERY = 8 * 1024 * 1024
-"""Bytes that this handle writes between two checkpoints."""
+"""Bytes by which the WAL grows, whoever writes, between two checkpoints."""
 LARGE = 32 * 1024 * 1024
 """Bytes of WAL at which writers are held for the rest of a checkpoint, so that it starts anew."""
 
@@ -25,7 +25,8 @@ class Checkpointer:
     ) -> None:
         self._connect, self._lock = connect, lock
         self._failed: Callable[[Exception], None] | None = None
-        self._written = 0
+        self._page = 0
+        self._seen = 0  # pages in the WAL when a checkpoint was last asked for
         self._wanted = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="farandole-checkpoint", daemon=True)
@@ -35,12 +36,21 @@ class Checkpointer:
         self._failed = failed
         self._thread.start()
 
-    def written(self, size: int) -> None:
-        """`size` bytes went into the WAL; called by the writer's thread."""
-        self._written += size
-        if self._written >= EVERY:
-            self._written = 0
+    def follow(self, db: apsw.Connection) -> None:
+        """Look at the WAL's size after each commit of the writer's connection.
+
+        Its whole size: where many handles write little each, none of them alone writes enough to notice.
+        """
+        self._page = int(db.pragma("page_size"))
+        db.set_wal_hook(self._grown)
+
+    def _grown(self, _: apsw.Connection, __: str, pages: int) -> int:
+        if pages < self._seen:  # it began anew
+            self._seen = 0
+        if (pages - self._seen) * self._page >= EVERY:
+            self._seen = pages
             self._wanted.set()
+        return apsw.SQLITE_OK
 
     def stop(self) -> None:
         """End after the checkpoint under way; waits for it. Idempotent."""

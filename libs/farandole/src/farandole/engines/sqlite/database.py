@@ -72,7 +72,7 @@ async def patiently(look: Callable[[], T]) -> T:
     while True:
         try:
             return look()
-        except apsw.BusyError as error:
+        except (apsw.BusyError, apsw.ProtocolError) as error:
             if time.monotonic() > give_up:
                 raise unavailable(error) from error
         except apsw.Error as error:
@@ -89,14 +89,14 @@ def is_final(error: apsw.Error) -> bool:
     if isinstance(error, apsw.IOError):
         extended: int = getattr(error, "extendedresult", 0)  # the stubs do not know it
         return extended != apsw.SQLITE_IOERR_SHMSIZE  # how a full disk meets the shared index
-    return not isinstance(error, (apsw.FullError, apsw.BusyError))
+    return not isinstance(error, (apsw.FullError, apsw.BusyError, apsw.ProtocolError))
 
 
 def unavailable(error: apsw.Error) -> LogUnavailable:
     """The same in the words of the port."""
     if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and not is_final(error)):
         return LogUnavailable(f"the disk of the log is full, nothing was written; free space and go on ({error})")
-    if isinstance(error, apsw.BusyError):
+    if isinstance(error, (apsw.BusyError, apsw.ProtocolError)):
         return LogUnavailable(f"another program held the log's file for {PATIENCE:.0f} s ({error})")
     return LogUnavailable(f"the log's file failed: {type(error).__name__}: {error}; restart on a sound disk, "
                           "and look at the file with: farandole log check")  # fmt: skip

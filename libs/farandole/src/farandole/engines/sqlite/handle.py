@@ -101,8 +101,8 @@ class Handle:
         try:
             return await patiently(look)
         except LogUnavailable as error:
-            if isinstance(error.__cause__, apsw.Error) and is_final(error.__cause__) and self._writer:
-                self._writer.fail(error.__cause__)
+            if isinstance(error.__cause__, apsw.Error):
+                self._failed(error.__cause__)
             raise
 
     async def watch(self, watcher: Watcher, then: Callable[[Txn, int], T]) -> T:
@@ -198,15 +198,26 @@ class Handle:
                 watcher.bell.ring()
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(TICK, self._tick)
+        waiting = self._tools.watch.check()
+        self._timer = self._loop.call_later(TICK / 4 if waiting else TICK, self._tick)
         self._tools.pulse.progress = lease_now()
-        self._tools.watch.check()
         if self._watchers and self._ended is None:
-            with suppress(apsw.BusyError):
-                version: int = scalar(self.db, "PRAGMA data_version")
-                if version != self._version:
-                    self._version = version
-                    self._woken(data=True, leases=True)
+            self._look_for_news()
+
+    def _look_for_news(self) -> None:
+        try:
+            version: int = scalar(self.db, "PRAGMA data_version")
+        except apsw.Error as error:
+            self._failed(error)
+            return
+        if version != self._version:
+            self._version = version
+            self._woken(data=True, leases=True)
+
+    def _failed(self, error: apsw.Error) -> None:
+        """What cannot even be read must not be written either."""
+        if is_final(error) and self._writer is not None:
+            self._writer.fail(error)
 
     def _topics(self) -> frozenset[str]:
         return frozenset(topic for watcher in self._watchers for topic in watcher.topics)

@@ -49,6 +49,7 @@ class Holdings:
         self.unwanted: list[tuple[int, int]] = []
         """Leases, by id and epoch, that were to be given back before anybody was told of them."""
         self._held: dict[int, Held] = {}
+        self._leaving: dict[int, Held] = {}  # being released: neither polled, nor lost, nor granted
         self._news = _News()
         self._feeds: list[Feed] | None = None
 
@@ -60,9 +61,11 @@ class Holdings:
         for id, held in list(self._held.items()):
             if id not in there or there[id][0] != held.lease.epoch:
                 self._news.lost.append(held.lease)
-                self.drop(held.lease)
+                self._drop(held.lease)
         self.unwanted = []
         for id, (epoch, revoking) in there.items():
+            if id in self._leaving and self._leaving[id].lease.epoch == epoch:
+                continue
             if revoking and id not in self._held:
                 self.unwanted.append((id, epoch))
                 continue
@@ -95,8 +98,20 @@ class Holdings:
             held.ready = True
             self._feeds = None
 
-    def drop(self, lease: Lease) -> None:
-        """Hold it no more."""
+    def leave(self, lease: Lease) -> None:
+        """It is about to be released."""
+        self._leaving |= {id: held for id, held in self._held.items() if held.lease == lease}
+        self._drop(lease)
+
+    def left(self, lease: Lease, *, released: bool) -> None:
+        """It was released, or could not be and is held as before."""
+        leaving = {id: held for id, held in self._leaving.items() if held.lease == lease}
+        self._leaving = {id: held for id, held in self._leaving.items() if held.lease != lease}
+        if not released:
+            self._held |= leaving
+            self._feeds = None
+
+    def _drop(self, lease: Lease) -> None:
         self._held = {id: held for id, held in self._held.items() if held.lease != lease}
         self._feeds = None
 

@@ -142,12 +142,15 @@ def _strays(db: apsw.Connection, topics: list[Topic]) -> Iterator[str]:
 
 
 def _positions(db: apsw.Connection, topics: list[Topic], ends: dict[int, int]) -> Iterator[str]:
-    """No group stands beyond an end; nobody holds a lease who is no member."""
+    """No group stands beyond an end; nobody holds a lease who is no member, nobody is a member who is no handle."""
     names = {topic.tp(n): f"{topic.name!r}/{n}" for topic in topics for n in range(topic.partitions)}
     for id, offset in rows(db, "SELECT id, next FROM position WHERE id > ?", (_TP,)):
         end = ends.get(id & _TP)
         if end is None or offset > end:
             yield f"group {id >> schema.TP_BITS}: position {offset} in {names.get(id & _TP)} lies beyond its end {end}"
+    homeless = scalar(db, "SELECT count(*) FROM member WHERE handle NOT IN (SELECT id FROM handle)")
+    if homeless:
+        yield f"{homeless} members belong to no process that is known"
     orphans = scalar(
         db, "SELECT count(*) FROM lease WHERE member IS NOT NULL AND member NOT IN (SELECT id FROM member)"
     )

@@ -62,7 +62,7 @@ def is_gone(process: Process, space: str) -> bool:
     if process.space != space:
         return False
     seen = look(process.pid)
-    return seen is None or seen.started != process.started
+    return seen.started != process.started if seen else not _is_hidden(process.pid)
 
 
 def kill_if_stopped(process: Process) -> bool:
@@ -80,6 +80,11 @@ def kill_if_stopped(process: Process) -> bool:
         return True
     finally:
         os.close(pidfd)
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether it may well live, but is kept from our eyes (another user's, under `hidepid`)."""
+    return not (_PROC / str(pid)).exists() and psutil.pid_exists(pid)
 
 
 def _is_stopped(process: Process) -> bool:

@@ -26,6 +26,7 @@ class Pulse:
         self._grace = grace
         self._every = host.lease / 3
         self._handle: int | None = None
+        self._durable: int | None = None
         self._last = self._next = self._tidied = lease_now()
 
     @property
@@ -56,8 +57,13 @@ class Pulse:
         """Whether to call `beat` in the next transaction."""
         return self._handle is not None and lease_now() >= self._next
 
-    def postpone(self) -> None:
-        """What was due could not be written; look again later."""
+    def committed(self) -> None:
+        """The transaction is durable."""
+        self._durable = self._handle
+
+    def failed(self) -> None:
+        """The transaction was not written: nothing is as it said, and what is due has to wait."""
+        self._handle = self._durable
         self._next = max(self._next, lease_now() + self._every)
 
     def beat(self, txn: Txn, waited: float) -> bool:

@@ -43,9 +43,11 @@ class SqliteSubscription:
         def apply(txn: Txn, number: int) -> Member:
             return groups.join(txn, number, self._interest, topic, f"{self._name}/{number}")
 
-        self._member = await self._handle.watch(self, apply)
-        self._group = self._member.group
-        self._stale = True
+        member = await self._handle.watch(self, apply)
+        if self._closed:  # meanwhile
+            await self._handle.run(partial(groups.leave, member=member.id))
+            return
+        self._member, self._group, self._stale = member, member.group, True
 
     async def poll(self, *, limit: int, timeout: float) -> Polled:
         """See `Subscription.poll`."""
@@ -57,8 +59,9 @@ class SqliteSubscription:
             self.bell.still()
             if self._member is None:
                 await self.join()
-            polled = await self._handle.read(lambda: self._look(limit))
+            await self._handle.read(self._learn)
             await self._give_back_unwanted()
+            polled = await self._handle.read(lambda: self._look(limit))  # to the return nothing can be cancelled
             left = until - loop.time()
             if any(polled) or left <= 0:
                 return polled
@@ -72,7 +75,8 @@ class SqliteSubscription:
         while more := await self._handle.read(read):
             rows += more
             await asyncio.sleep(0)
-        await self._handle.read(lambda: self._learn(always=True))
+        self._stale = True
+        await self._handle.read(self._learn)
         self._check_held(lease)
         self._holdings.ready(lease)
         return rows
@@ -87,7 +91,8 @@ class SqliteSubscription:
         )
         request = CommitRequest(self._handle.future(), portions, composed, self._turn, told)
         committed: Committed = await self._handle.ask(request)
-        self._stale |= bool(committed.fenced)
+        if committed.fenced:
+            self.leases_changed(expelled=False)
         return committed
 
     def pause(self, lease: Lease, topic: str) -> None:
@@ -103,9 +108,15 @@ class SqliteSubscription:
         """See `Subscription.release`."""
         self._check()
         member, id = self._member, self._id_of(lease)
-        self._holdings.drop(lease)
-        if member is not None and id != _NONE:
+        if member is None or id == _NONE:
+            return
+        self._holdings.leave(lease)
+        released = False
+        try:
             await self._handle.run(partial(groups.release, member=member.id, lease=id, epoch=lease.epoch))
+            released = True
+        finally:
+            self._holdings.left(lease, released=released)
 
     async def close(self) -> None:
         """See `Subscription.close`. Where it fails, the leases run out by themselves."""
@@ -124,7 +135,6 @@ class SqliteSubscription:
         self.bell.ring()
 
     def _look(self, limit: int) -> Polled:
-        self._learn(always=False)
         records = self._rota.take(self._handle.db, self._holdings.feeds(), limit)
         return self._holdings.tell()._replace(records=records)
 
@@ -135,8 +145,8 @@ class SqliteSubscription:
             for lease, epoch in unwanted:
                 await self._handle.run(partial(groups.release, member=member.id, lease=lease, epoch=epoch))
 
-    def _learn(self, *, always: bool) -> None:
-        if (self._stale or always) and self._member is not None:
+    def _learn(self) -> None:
+        if self._stale and self._member is not None:
             self._holdings.learn(self._handle.db, self._member)
             self._stale = False
 
@@ -146,7 +156,7 @@ class SqliteSubscription:
         return read_state(self._handle.db, state, lease.partition, offset) if state is not None else []
 
     def _check_held(self, lease: Lease) -> None:
-        if self._holdings.of(lease) is None:
+        if self._member is None or self._holdings.of(lease) is None:
             raise Fenced(f"{lease.group} no longer holds partition {lease.partition} in epoch {lease.epoch}; drop it")
 
     def _pause(self, lease: Lease, topic: str, *, paused: bool) -> None:

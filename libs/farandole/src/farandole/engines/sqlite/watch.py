@@ -28,11 +28,14 @@ class Watch:
         self._patience = patience
         self._reported: float | None = None
 
-    def check(self) -> None:
-        """To be called every second or so, by another thread than the one that waits."""
+    def check(self) -> bool:
+        """To be called every second or so, by another thread than the one that waits; whether that one waits."""
         since = self._lock.waiting_since
-        if since is None or time.monotonic() - since < self._patience:
-            return
+        if since is not None and time.monotonic() - since >= self._patience:
+            self._look_at_holder(since)
+        return since is not None
+
+    def _look_at_holder(self, since: float) -> None:
         holder = self._lock.holder()
         if holder is None:
             return

@@ -17,12 +17,12 @@ from farandole.engines.sqlite.lock import FileLock
 from farandole.engines.sqlite.pulse import Pulse
 from farandole.engines.sqlite.registry import Listeners, read_listeners
 from farandole.engines.sqlite.requests import CommitRequest, OpRequest, Request
+from farandole.engines.sqlite.schema import PAGE_SIZE
 from farandole.engines.sqlite.transaction import Answer, Transaction
 from farandole.engines.sqlite.wake import DATA, LEASES, Post
 from farandole.events.errors import LogUnavailable
 
 _AT_ONCE = 1_000  # requests of one transaction
-_PER_COMMIT = 5 * 8192  # bytes of WAL that a commit takes beside its frames, roughly
 _STOP = None
 
 
@@ -96,9 +96,12 @@ class Writer:
         db: apsw.Connection | None = None
         try:
             db = self._parts.connect()
+            self._parts.checkpointer.follow(db)
             while not self._stopping:
                 self._turn(db)
-            self._close(db, sound=True)
+            self._parts.checkpointer.stop()
+            db.close()
+            self._parts.lock.close()
         except (apsw.Error, OSError) as error:
             self._die(db, _told(error))
         except BaseException as error:
@@ -134,13 +137,13 @@ class Writer:
             if is_final(error):
                 raise
             refused = unavailable(error)
-            self._parts.pulse.postpone()
+            self._parts.pulse.failed()
+            self._listeners = Listeners(-1, {}, {})  # perhaps read from what is not there now
             self._tell(Written([(request, refused) for request in requests], set()))
             return
         for kind, addresses in targets:
             self._parts.post.send(kind, addresses)
         self._tell(done)
-        self._parts.checkpointer.written(_PER_COMMIT + sum(map(_size, requests)))
 
     def _tell(self, done: Written) -> None:
         for request, answer in done.answers:
@@ -164,6 +167,7 @@ class Writer:
             targets = self._targets(db, txn)
             passed("before-commit")
             db.execute("COMMIT")
+            parts.pulse.committed()
             passed("after-commit")
         except apsw.Error:
             if db.in_transaction:
@@ -189,16 +193,12 @@ class Writer:
 
     def _die(self, db: apsw.Connection | None, error: LogUnavailable) -> None:
         if db is not None:
-            self._close(db, sound=False)
-        self._owner.died(error, self._current)
-
-    def _close(self, db: apsw.Connection, *, sound: bool) -> None:
-        self._parts.checkpointer.stop()
-        with suppress(apsw.Error):
-            if not sound:  # after a failed fsync nothing is written again, not even by closing
+            with suppress(apsw.Error):  # after a failed fsync nothing is written again, not even by closing
                 db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            db.close()
+                db.close()
         self._parts.lock.close()
+        self._owner.died(error, self._current)
+        self._parts.checkpointer.stop()
 
     def drain(self) -> list[Request]:
         """What nobody will do any more; for the event loop, once the writer is dead."""
@@ -219,13 +219,6 @@ def _begin(db: apsw.Connection) -> float:
 
 def _addresses(listeners: Listeners, handles: Iterable[int | None]) -> list[bytes]:
     return [address for handle in handles if handle and (address := listeners.addresses.get(handle))]
-
-
-def _size(request: Request) -> int:
-    if isinstance(request, OpRequest):
-        return 0
-    frames = sum(len(frame.body) for frame in request.composed.frames)
-    return frames + sum(len(row.value or b"") for row in request.composed.rows)
 
 
 def _told(error: Exception) -> LogUnavailable:

@@ -17,7 +17,7 @@ from farandole.engines.sqlite.writer import Writer
 from farandole.log.ports import Log
 from farandole.testing.contract.rig import Case
 
-LEASE = 2.0
+LEASE = 1.2
 
 
 class SqliteRig:

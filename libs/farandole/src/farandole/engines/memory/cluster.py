@@ -109,7 +109,7 @@ class Cluster:
         """From now on the process gives no sign of life; the last was up to a third of a lease ago."""
         if handle not in self._silences and "immortal" not in self.mutants:
             due = self.lease - self.chance.between(0.0, self.lease / 3)
-            self._silences[handle] = asyncio.get_running_loop().call_later(due, self._evict, handle)
+            self._silences[handle] = asyncio.get_running_loop().call_later(due, self._run_out, handle)
 
     # ------------------------------------------------------------------------------------------- groups
 
@@ -189,6 +189,10 @@ class Cluster:
         if name not in self._handles:
             raise ConfigError(f"the log has no handle {name!r}; there are {', '.join(self._handles) or 'none'}")
         return self._handles[name]
+
+    def _run_out(self, handle: Handle) -> None:
+        del self._silences[handle]
+        self._evict(handle)
 
     def _evict(self, handle: Handle) -> None:
         for member, group in list(self._members_of(handle)):

@@ -75,14 +75,9 @@ class Handle:
             await self.wait((), latency)
         if world.faults is not None:
             await self._suffer(world.faults, operation, stage)
-        await self.proceed()
-
-    async def proceed(self) -> None:
-        """Return as soon as the process may run. Raises HandleKilled, or LogError when it is closed."""
-        self.check()
         while self.paused:
             await self.wait((), None)
-            self.check()
+        self.check()
 
     async def wait(self, keys: Sequence[Hashable], timeout: float | None) -> None:
         """Wait until one of the keys rings, `timeout` seconds passed, or something happens to the process."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from types import CoroutineType
-from typing import Any, NoReturn, TypeVarTuple, Unpack
+from typing import Any, NoReturn, TypeVarTuple
 
 from farandole.events.errors import FarandoleError
 
@@ -40,8 +40,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As any loop's, but what is not due yet is due in a microsecond at the earliest.

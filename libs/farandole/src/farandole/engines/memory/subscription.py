@@ -14,7 +14,10 @@ from farandole.log.record import Record
 
 
 class MemorySubscription:
-    """Implements `Subscription`. What it reads is its own; what it holds stands in the cluster's group."""
+    """Implements `Subscription`. What it reads is its own; what it holds stands in the cluster's group.
+
+    It takes part from its first poll on: one whose maker never heard of it keeps nobody waiting.
+    """
 
     def __init__(self, cluster: Cluster, handle: Handle, interest: Interest) -> None:
         self._cluster, self._handle, self._interest = cluster, handle, interest
@@ -25,8 +28,6 @@ class MemorySubscription:
         self._turn = asyncio.Lock()
         self._failures = 0
         self.closed = False
-        if self._group.join(self._member):
-            cluster.bells.ring((self._group,))
 
     async def poll(self, *, limit: int, timeout: float) -> Polled:
         """As the port says. Nothing is taken before the last stage, so neither fault nor cancel loses any."""
@@ -60,6 +61,7 @@ class MemorySubscription:
         self._check(taken)
         failures = self._failures
         async with contextlib.nullcontext() if "overtaking" in self._cluster.mutants else self._turn:
+            self._handle.check()
             if self._failures != failures:
                 raise LogUnavailable("a commit before this one failed, so nothing of this one was written")
             try:
@@ -89,7 +91,7 @@ class MemorySubscription:
         streams = self._streams.drop(lease)
         try:
             await self._handle.write("release", lambda: self._free(lease))
-        except LogUnavailable:
+        except BaseException:
             if self._group.in_force(self._member, lease):
                 self._streams.add(*streams)
             raise
@@ -122,7 +124,7 @@ class MemorySubscription:
         lost = [lease for lease in self._leases.values() if not self._group.in_force(self._member, lease)]
         for lease in lost:
             self._forget(lease)
-        if self._group.join(self._member):  # it had run out of its lease
+        if self._group.join(self._member):  # its first poll, or it had run out of its lease
             self._cluster.bells.ring((self._group,))
         revoking = [] if "greedy" in mutants else self._group.revoke(self._member, chance)
         granted = self._group.grant(self._member, chance, same_epoch="epoch-reused" in mutants)
@@ -206,5 +208,6 @@ class MemorySubscription:
             del self._leases[lease.partition]
 
     def _check_open(self) -> None:
+        self._handle.check()
         if self.closed:
             raise LogError(f"this member of {self._group.name!r} is closed; subscribe again")

@@ -17,7 +17,6 @@ from farandole.engines.sqlite.lock import FileLock
 from farandole.engines.sqlite.pulse import Pulse
 from farandole.engines.sqlite.registry import Listeners, read_listeners
 from farandole.engines.sqlite.requests import CommitRequest, OpRequest, Request
-from farandole.engines.sqlite.schema import PAGE_SIZE
 from farandole.engines.sqlite.transaction import Answer, Transaction
 from farandole.engines.sqlite.wake import DATA, LEASES, Post
 from farandole.events.errors import LogUnavailable

@@ -9,13 +9,25 @@ from farandole.log.ports import Log
 class Rig(Protocol):
     """One fresh log, and the faults that an outsider can inflict on those who use it."""
 
-    url: str
-    lease_seconds: float
-    """After this long without a sign of life a member's leases are given to others."""
-    real_time: bool
-    """Whether the engine's clock is the machine's, so that what waiting costs can be measured."""
-    crash_points: Sequence[str]
-    """Names of the points inside append and commit at which a handle can be made to die."""
+    @property
+    def url(self) -> str:
+        """Where the log is, as a user would write it."""
+        ...
+
+    @property
+    def lease_seconds(self) -> float:
+        """After this long without a sign of life a member's leases are given to others."""
+        ...
+
+    @property
+    def real_time(self) -> bool:
+        """Whether the engine's clock is the machine's, so that what waiting costs can be measured."""
+        ...
+
+    @property
+    def crash_points(self) -> Sequence[str]:
+        """Names of the points inside append and commit at which a handle can be made to die."""
+        ...
 
     def run(self, case: "Case") -> None:
         """Run one case on an event loop that fits the engine's clock; then close the handles that still live."""

@@ -84,7 +84,7 @@ async def test_killed_at_a_point_all_of_a_commit_is_there_or_nothing(path: Path,
 
 async def test_killed_at_any_moment_nothing_acknowledged_is_lost(path: Path) -> None:
     """Two members at once, killed at random and replaced, until all is done; once each, in order."""
-    chance = random.Random(15)
+    chance = random.Random(7)
     async with opened(path, *TOPICS) as log:
         await log.append(numbered(400))
     position = 0
@@ -203,7 +203,7 @@ async def test_a_torn_end_of_the_wal_loses_nothing_acknowledged(path: Path, tmp_
     *_, (last, safe) = [map(int, line.split()) for line in acks_of(path).read_text().splitlines()]
     wal = path.with_name("log.db-wal").read_bytes()
     assert len(wal) > safe, "the ninth commit is in the WAL"
-    chance = random.Random(15)
+    chance = random.Random(3)
     for n in range(10):
         torn = bytearray(wal)
         where = chance.randrange(safe, len(wal))

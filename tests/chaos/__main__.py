@@ -18,15 +18,15 @@ from ingest.sensors import load_sensors
 from scripts.demo.scene import TYPE, Scene, find_scene
 from tests.chaos import diskfull, looks
 from tests.chaos.attack import Attack
-from tests.support.stage import Stage
 from tests.support.plain_chain import demo_scene, run_chain
+from tests.support.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = [
     f"{name}.steps:service"
     for name in "ingest stacking tiling calibration masking indices mosaic cog quicklook catalogue".split()
 ]
-AT_ONCE = 3  # scenes in flight
+AT_ONCE = 4  # scenes in flight
 STARTS_WITHIN = 60.0
 HEALS_WITHIN = 120.0
 

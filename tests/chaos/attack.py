@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -59,7 +60,7 @@ class Attack:
             await asyncio.sleep(0.02)
         if not running:
             return False
-        name = self._chance.choice(sorted(busy if busy and wanted else running))
+        name = self._victim(busy if busy and wanted else running.keys())
         held = name in looks.in_flight(self._stage.log)  # looked at again: it may have committed meanwhile
         with suppress(ProcessLookupError):
             os.kill(running[name], signal.SIGKILL)
@@ -68,6 +69,11 @@ class Attack:
             self.tally.victims[name] = self.tally.victims.get(name, 0) + 1
             return True
         return False
+
+    def _victim(self, names: Iterable[str]) -> str:
+        """One of those that were killed least: who dies again and again is started later and later."""
+        killed = self.tally.victims
+        return min(sorted(names), key=lambda name: (killed.get(name, 0), self._chance.random()))
 
     async def _zombie(self) -> None:
         """Stop a service until its leases are gone, then let it go on: it must notice."""

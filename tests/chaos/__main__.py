@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from ingest.sensors import load_sensors
 from scripts.demo.scene import TYPE, Scene, find_scene
 from tests.chaos import diskfull, looks
 from tests.chaos.attack import Attack
-from tests.support.plain_chain import demo_scene, run_chain
+from tests.chaos.crop import crop
+from tests.support.plain_chain import run_chain
 from tests.support.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +28,7 @@ TARGETS = [
     f"{name}.steps:service"
     for name in "ingest stacking tiling calibration masking indices mosaic cog quicklook catalogue".split()
 ]
-AT_ONCE = 4  # scenes in flight
+AT_ONCE = 8  # scenes in flight
 STARTS_WITHIN = 60.0
 HEALS_WITHIN = 120.0
 
@@ -58,8 +60,9 @@ def main() -> int:
 
 async def _kills(folder: Path, kills: int, seed: int, mutant: str) -> dict[str, Any]:
     folder.mkdir()  # noqa: ASYNC240 - nothing else runs yet
-    scene = find_scene()
-    expected = run_chain(demo_scene(), load_sensors()["sentinel-2-l1c"], folder / "plain", tiled=True).product
+    part = crop(folder / "scene")
+    scene = _scene(folder / "scene", part.bands)
+    expected = run_chain(part, load_sensors()["sentinel-2-l1c"], folder / "plain", tiled=True).product
     env = {"FARANDOLE_ROOTS": str(scene.folder), "CATALOGUE_SHELF": str(folder / "products")}
     if mutant:
         env |= {"FARANDOLE_CHAOS_MUTANT": mutant, "PYTHONPATH": f"{ROOT / 'tests/chaos/planted'}:{ROOT}"}
@@ -81,6 +84,12 @@ async def _kills(folder: Path, kills: int, seed: int, mutant: str) -> dict[str, 
         "orphans": looks.marked(stage.token),
         "verdict": _judge(stage, folder / "assets", expected),
     }
+
+
+def _scene(folder: Path, bands: Mapping[str, Path]) -> Scene:
+    """What is published of the part: the demonstration's words, other places."""
+    data = find_scene().data | {"bands": {name: path.as_uri() for name, path in bands.items()}}
+    return Scene(folder, data)
 
 
 async def _first(stage: Stage, client: AsyncClient, scene: Scene) -> None:

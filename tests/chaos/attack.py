@@ -14,6 +14,7 @@ from tests.chaos import looks
 from tests.support.stage import Stage
 
 LEASE = 2.0  # seconds; Stage asks the log for it
+REST = 5.0  # seconds that a service has between two deaths
 HELD = 0.85  # share of kills that wait for a service with a delivery in flight
 
 
@@ -33,6 +34,7 @@ class Attack:
 
     def __init__(self, stage: Stage, kills: int, seed: int) -> None:
         self._stage, self._kills, self._chance = stage, kills, random.Random(seed)
+        self._killed_at: dict[str, float] = {}
         self.tally = Tally()
 
     async def run(self) -> Tally:
@@ -53,7 +55,7 @@ class Attack:
         wanted = self._chance.random() < HELD
         deadline = time.monotonic() + 10.0
         while True:
-            running = looks.services(self._stage.up)
+            running = self._rested(looks.services(self._stage.up))
             busy = looks.in_flight(self._stage.log) & running.keys()
             if busy or not wanted or time.monotonic() > deadline:
                 break
@@ -67,8 +69,14 @@ class Attack:
             self.tally.kills += 1
             self.tally.held += held
             self.tally.victims[name] = self.tally.victims.get(name, 0) + 1
+            self._killed_at[name] = time.monotonic()
             return True
         return False
+
+    def _rested(self, running: dict[str, int]) -> dict[str, int]:
+        """Those that had time to come back, or nothing would ever be finished and nobody be in flight."""
+        now = time.monotonic()
+        return {name: pid for name, pid in running.items() if now - self._killed_at.get(name, 0.0) > REST}
 
     def _victim(self, names: Iterable[str]) -> str:
         """One of those that were killed least: who dies again and again is started later and later."""

@@ -26,6 +26,7 @@ _FIRST = ("ce_specversion", CONTENT, "ce_id", "ce_source", "ce_type")
 _CONSTANT = (b"1.0", b"application/json")
 _ORDER = (*_FIRST[2:], "ce_correlationid", "ce_causationid", "ce_scope", "ce_generation", TRACE, "ce_time")
 _PLACES = {name: place for place, name in enumerate(_ORDER)}
+_place_of = _PLACES.get
 _OWN_NAME_LIMIT = 32  # times the count of headers: far below the limit of their bytes
 _PRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else 0 for byte in range(256))  # ASCII; else 0
 
@@ -92,7 +93,7 @@ def _read_own(key: bytes | None, value: bytes | None, headers: Headers) -> Envel
         (n0, spec), (n1, content), (n2, id), (n3, source), (n4, wire), *rest = headers
         parts = [id, source, wire, b"", b"", b"", b"", b"", b""]
         for name, raw in rest:
-            at = _PLACES.get(name, 0)
+            at = _place_of(name, 0)
             if at > last:
                 parts[at] = raw
                 last = at
@@ -167,6 +168,6 @@ def _envelope(texts: list[str], extensions: list[tuple[str, str]], key: bytes | 
         read_generation(generation) if generation else 0,
         trace or None,
         read_time(time) if time else None,
-        tuple(extensions),
+        tuple(extensions) if extensions else (),
     )
     return tuple.__new__(Envelope, parts)

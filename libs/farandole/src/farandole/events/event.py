@@ -1,6 +1,7 @@
 """What a fact is: the base class of every event; it knows nothing of records or logs."""
 
 import re
+from enum import Enum
 from typing import Any, ClassVar, NamedTuple, Self, Unpack
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -81,7 +82,12 @@ class Event(BaseModel):
     def order_key(self) -> str | None:
         """The value of the key field as text, or None where the type has no key."""
         field = type(self).event_type.key
-        return None if field is None else str(getattr(self, field))
+        return None if field is None else key_text(getattr(self, field))
+
+
+def key_text(value: object) -> str:
+    """A key field's value as text; of an enumeration its value, for names of code never stand on the wire."""
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def explain(error: ValidationError) -> str:

@@ -77,21 +77,20 @@ class _Parser:
 
     def parse(self) -> list[_Piece]:
         """The whole pattern's pieces. Raises _Refused."""
-        pieces, _ = self._alternatives(0)
+        pieces = self._alternatives(0)
         if self._at < len(self._text):
             self._refuse("a ) without its (")
         return pieces
 
-    def _alternatives(self, depth: int) -> tuple[list[_Piece], bool]:
+    def _alternatives(self, depth: int) -> list[_Piece]:
         if depth > _DEPTH_LIMIT:
             self._refuse(f"more than {_DEPTH_LIMIT} groups within each other")
         branches = [self._sequence(depth)]
         while self._peek() == "|":
             self._at += 1
             branches.append(self._sequence(depth))
-        several = len(branches) > 1
         pieces = [piece for branch in branches for piece in branch]
-        return ([_optional(piece) for piece in pieces] if several else pieces), several
+        return [_optional(piece) for piece in pieces] if len(branches) > 1 else pieces
 
     def _sequence(self, depth: int) -> list[_Piece]:
         pieces: list[_Piece] = []
@@ -113,14 +112,14 @@ class _Parser:
         if opening is None and self._text.startswith("(?", self._at):
             self._refuse("(?…) other than (?:…) and named groups: engines differ")
         self._at = opening.end() if opening else self._at + 1
-        pieces, several = self._alternatives(depth + 1)
+        pieces = self._alternatives(depth + 1)
         if self._peek() != ")":
             self._refuse("a ( without its )")
         self._at += 1
         least, unbounded, varies, most = self._repeat()
         if most <= 1:
             return [_optional(piece) for piece in pieces] if least == 0 else pieces
-        if several or any(piece.varies for piece in pieces):
+        if any(piece.varies for piece in pieces):
             self._refuse("a repeat or an alternative within a repeat may take exponential time")
         chars = frozenset().union(*(piece.chars for piece in pieces))
         return [_Piece(chars, self._counted(least * sum(piece.least for piece in pieces)), unbounded, varies)]

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from farandole.events.codec import decode
 from farandole.events.envelope import Envelope
 from farandole.events.errors import DecodeError
+from farandole.events.event import key_text
 from farandole.events.ids import workflow_id
 from farandole.log.ports import Interest, Lease, Log, Subscription, Unit
 from farandole.log.record import NewRecord, Record
@@ -80,7 +81,7 @@ class Forwarder:
         if policy.order_by is None or policy.own_key or view is None:
             return record.key
         try:
-            return str(getattr(view.event.read(envelope.data), policy.order_by)).encode()
+            return key_text(getattr(view.event.read(envelope.data), policy.order_by)).encode()
         except ValidationError:
             return record.key
 

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from farandole.events.errors import StepError
-from farandole.events.event import Event, EventType
+from farandole.events.event import Event, EventType, key_text
 from farandole.runtime.bind import OutSlot, Signature
 
 
@@ -54,7 +54,7 @@ def _item(slot: OutSlot, value: Any) -> Item:
     for index, declared in enumerate(slot.types):
         if kind is declared:
             field = declared.event_type.key
-            return Item(index, None if field is None else str(getattr(value, field)), value.data())
+            return Item(index, None if field is None else key_text(getattr(value, field)), value.data())
     raise Undeclared(f"returned {_name(value)} but declares {_names(slot)}")
 
 

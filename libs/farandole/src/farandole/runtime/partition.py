@@ -294,14 +294,14 @@ class Partition:
         absences: bool = True,
     ) -> None:
         """Set it aside: dlq, fact, row, and inside a group a pending absence; later ones of its lane wait."""
-        plan = self.plan
+        plan, error = self.plan, _without_values(error)
         delivery.state, delivery.reason = State.DEAD, reason
         outcome = Outcome(delivery, "dead", settles=False, error=error, started=started, finished=finished)
-        told = outcomes.error_of(_without_values(error))
+        told = outcomes.error_of(error)
         more: dict[str, Any] = {"reason": reason, "error": told, "partition": self.lease.partition}
         if started:
             more |= {"started": started, "finished": finished}
-        outcome.records.append(outcomes.dead_letter(plan, delivery, reason, _without_values(error)))
+        outcome.records.append(outcomes.dead_letter(plan, delivery, reason, error))
         if absences and not delivery.spent:  # its group was told when it died first
             records, outs = outcomes.absences(plan, delivery, Why(pending=True, reason=reason))
             outcome.records += records

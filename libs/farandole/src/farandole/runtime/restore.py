@@ -27,8 +27,8 @@ async def restore(partition: Partition, records: list[Record], fetch: Fetch) -> 
     seen = sorted((float(row["at"]), key, row["entries"]) for key, row in rows.items() if key.startswith("n:"))
     for at, key, entries in seen:
         partition.seen.restore(key, at, [(name, body) for name, body in entries])
+    _group_deliveries(partition, rows)  # first: what is open may be a late comer to a group that is under way
     await _deliveries(partition, rows, fetch)
-    _group_deliveries(partition, rows)
 
 
 async def _slots(partition: Partition, rows: dict[str, dict[str, Any]], fetch: Fetch) -> None:

@@ -179,6 +179,7 @@ class Worker:
             return
         self._partitions[lease.partition] = partition
         await restore(partition, rows, self._log.fetch)
+        self._throttle(partition)
         self._note("lease granted", partition=lease.partition, epoch=lease.epoch, rows=len(rows))
 
     def _lose(self, lease: Lease) -> None:
@@ -326,14 +327,18 @@ class Worker:
         number, lease = partition.lease.partition, partition.lease
         if self.plan.leased == self.plan.inbox:
             return
-        if number not in self._paused and len(partition.owed) >= ROWS_LIMIT:
+        paused = number in self._paused
+        if not paused and len(partition.owed) < ROWS_LIMIT:
+            return
+        delayed = sum(delivery.state is not State.DEAD for delivery in partition.owed.values())
+        if not paused and delayed >= ROWS_LIMIT:
             self._paused.add(number)
             self._subscription.pause(lease, self.plan.leased)
-            self._note("partition paused", partition=number, rows=len(partition.owed))
-        elif number in self._paused and len(partition.owed) < ROWS_LIMIT // 2:
+            self._note("partition paused", partition=number, rows=delayed)
+        elif paused and delayed < ROWS_LIMIT // 2:
             self._paused.discard(number)
             self._subscription.resume(lease, self.plan.leased)
-            self._note("partition resumed", partition=number, rows=len(partition.owed))
+            self._note("partition resumed", partition=number, rows=delayed)
 
     # -- telemetry ------------------------------------------------------------------------------------------
 

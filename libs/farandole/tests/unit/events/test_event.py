@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -194,3 +195,20 @@ def test_the_config_of_a_class_may_be_extended() -> None:
 
     assert Trimmed(text=" a ").text == "a"
     assert Trimmed.read(b'{"text":" a ","more":1}').text == "a"
+
+
+class Kind(Enum):
+    """As instruments are told apart."""
+
+    OPTICAL = "optical"
+
+
+class Exposed(Event, type="exposed", key="kind"):
+    """Keyed by an enumeration."""
+
+    kind: Kind
+
+
+def test_an_enumerations_key_is_its_value_not_a_name_of_code() -> None:
+    """What stands on the wire survives a renaming."""
+    assert Exposed(kind=Kind.OPTICAL).order_key == "optical"

@@ -2,8 +2,12 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from unittest.mock import patch
 
+from farandole.engines.memory.subscription import MemorySubscription
 from farandole.events.event import Event
+from farandole.log.ports import Committed, Unit
 from farandole.runtime.context import Context
 from farandole.runtime.declare import Service
 from farandole.runtime.retry import Retry
@@ -125,3 +129,22 @@ def test_what_stands_still_beyond_its_lease_comes_back_as_a_zombie_and_writes_no
         assert _carried(r) == ["a"]
         assert begun["a"] == 2
         assert check(r.history()) == []
+
+
+def test_a_commit_that_is_under_way_is_waited_for() -> None:
+    """Else what it holds would run again, though it had ended."""
+    begun.clear()
+    original = MemorySubscription.commit
+
+    async def slow(self: MemorySubscription, units: Sequence[Unit]) -> Committed:
+        await asyncio.sleep(3)
+        return await original(self, units)
+
+    with Rehearsal(service, seed=None, partitions=1) as r, patch.object(MemorySubscription, "commit", slow):
+        r.publish(Load(k="a", seconds=1.0))
+        r.advance("2s")
+        assert r.stop("leaving") == []
+        assert _carried(r) == ["a"]
+        r.restart("leaving")
+        r.settle()
+        assert begun == {"a": 1}

@@ -1,0 +1,1 @@
+"""Whole choreographies on the memory engine, under faults drawn from seeds."""

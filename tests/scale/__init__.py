@@ -1,0 +1,1 @@
+"""What must stay linear, flat and unblocked as a workflow grows."""

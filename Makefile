@@ -22,7 +22,7 @@ SEED ?= 1
 MUTANT ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup check format test demo bench chaos schemas wheels lock clean
+.PHONY: help setup check format test demo bench chaos rehearsal schemas wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -55,6 +55,9 @@ bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar 
 
 chaos: setup  ## kill services while they work: KILLS=100 SEED=1 MUTANT=name
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT))
+
+rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
+	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
 
 schemas: setup  ## write schemas/ from the services, and compare every consumer with every version
 	$(FARANDOLE) schemas export $(SERVICES)

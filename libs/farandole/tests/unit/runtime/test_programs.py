@@ -128,7 +128,9 @@ def test_it_has_three_descriptors_and_the_default_signals(under: Supervision) ->
     done = run_program(["sh", "-c", "ls /proc/self/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status"], under=under)
     *fds, blocked, ignored = done.stdout.decode().split("\n")[:-1]
     assert fds == ["0", "1", "2", "3"], "3 is the folder that ls reads"
-    assert blocked.split()[1] == ignored.split()[1] == "0" * 16
+    # glibc keeps signals 32 and 33 to itself: what an outer process ignored of them, nobody inside can restore.
+    ours = ~(0b11 << 31)
+    assert int(blocked.split()[1], 16) & ours == int(ignored.split()[1], 16) & ours == 0
 
 
 def test_input_and_output_may_be_larger_than_any_pipe(under: Supervision, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/
 	$(PY) -m scripts.demo $(if $(filter command,$(firstword $(origin LOG))),--log $(LOG))
 
 bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(PY) -m tests.bench
 
 chaos: setup  ## kill services while they work: KILLS=100 SEED=1 MUTANT=name

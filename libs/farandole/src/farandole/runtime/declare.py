@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
@@ -84,13 +83,11 @@ class Service:
     accepts: Sequence[type[Event]] = ()
     steps: dict[str, AnyStep] = field(default_factory=dict, init=False)
     resources: dict[str, Resource] = field(default_factory=dict, init=False)
-    target: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         _check_name("service", self.name)
         if not self.version or "/" in self.version or len(self.version) > _NAME_LIMIT:
             raise DeclarationError(f"service {self.name}: version={self.version!r}: short text without '/'")
-        self.target = f"{sys._getframe(2).f_globals.get('__name__', '')}"
 
     @overload
     def step(self, fn: Callable[P, R], /) -> Step[P, R]: ...

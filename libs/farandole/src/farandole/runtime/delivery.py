@@ -30,7 +30,7 @@ class Delivery:
 
     `topic` and `offset` tell its record in the lease; `place` where it was first published. `attempt` is the
     number of the next (or running) attempt; `spent` those used up before the last redrive. `row`: the key of its
-    row while it has one in the log. `gone`: the lease is lost, whatever comes of it is dropped.
+    row while it has one in the log.
     """
 
     # Defaults on the class: a delivery is made for every record, and most need only what `__init__` sets.
@@ -45,7 +45,6 @@ class Delivery:
     received = 0.0
     reason = ""
     behind = ""
-    gone = False
     timer: Any = None
     _ids: Derivation | None = None
 

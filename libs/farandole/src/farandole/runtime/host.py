@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -169,9 +168,3 @@ class Host:
             count = there.get(inbox, default) if step.fed_by_inbox else counts[first]
             wanted += [TopicSpec(inbox, count), TopicSpec(state, count, compacted=True)]
         await self._log.ensure(wanted)
-
-
-def check_platform() -> None:
-    """Refuse where nothing of this is tested. Raises DeclarationError."""
-    if sys.platform == "win32":
-        raise DeclarationError("Windows is not supported; run Farandole inside WSL 2, where it is a Linux program")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from farandole.events.event import EventType
 from farandole.log.ports import Clock
 from farandole.runtime import topics
 from farandole.runtime.bind import EventClass
@@ -51,8 +50,3 @@ class Plan:
         put(self, "views", views)
         put(self, "taken", frozenset(name for name, _ in views))
         put(self, "leased", self.inbox if step.fed_by_inbox else next(iter(views))[0])
-
-    @property
-    def published(self) -> list[EventType]:
-        """Every event type that the step may publish."""
-        return [t.event_type for t in self.step.signature.published]

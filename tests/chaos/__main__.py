@@ -69,8 +69,10 @@ async def _kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         await client.wait(stage.published[0], timeout=HEALS_WITHIN)  # all ten are up and at work
         attack = Attack(stage, kills, seed)
         publishing = asyncio.create_task(_publish(stage, client, scene))
-        tally = await attack.run()
-        publishing.cancel()
+        try:
+            tally = await attack.run()
+        finally:
+            publishing.cancel()
         states = await stage.finished(client, HEALS_WITHIN)
     await asyncio.sleep(5.0)
     unfinished = {s.workflow: s.status for s in states if s.status != "complete"}

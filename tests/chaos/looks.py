@@ -1,7 +1,7 @@
 """What the killer sees of the dance, from outside: processes, and the log's file read raw."""
 
-import fcntl
 import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -52,33 +52,40 @@ def _open_rows(db: apsw.Connection) -> set[str]:
     return found
 
 
-def stop_inside_write(log: Path, *, within: float, stop: int) -> int | None:
+def stop_inside_write(log: Path, *, within: float) -> int | None:
     """Stop whoever writes to the log, inside the write; the process, or None where none was caught in time."""
     side = log.with_name(f"{log.name}-lock")
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        with suppress(OSError, ValueError):
-            if not _locked(side):
+        with suppress(OSError, psutil.Error):
+            pid = _holder(side)
+            if pid is None or pid == os.getpid():  # the publisher writes too, and is not to be stopped by itself
                 continue
-            pid = int(side.read_bytes().split()[0])
-            if pid == os.getpid():  # the publisher writes too, and is not to be stopped by itself
-                continue
-            os.kill(pid, stop)
-            if _locked(side) and int(side.read_bytes().split()[0]) == pid:
+            os.kill(pid, signal.SIGSTOP)
+            if _stands_still(pid) and _holder(side) == pid:
                 return pid
-            os.kill(pid, 18)  # SIGCONT: it was out again
+            os.kill(pid, signal.SIGCONT)  # it was out again
     return None
 
 
-def _locked(side: Path) -> bool:
-    fd = os.open(side, os.O_RDWR)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
+def _stands_still(pid: int) -> bool:
+    """Whether all threads of it are stopped; the signal needs a moment."""
+    for _ in range(1000):
+        tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+        if all(task.read_text().rpartition(")")[2].split()[0] in "TZX" for task in tasks):
+            return True
+        time.sleep(0.001)
     return False
+
+
+def _holder(side: Path) -> int | None:
+    """Who has the lock on the side file, by the kernel's word."""
+    inode = str(side.stat().st_ino)
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
+            return int(words[4])
+    return None
 
 
 def marked(token: str) -> list[int]:

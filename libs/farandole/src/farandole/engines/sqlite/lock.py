@@ -10,10 +10,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from farandole.engines.sqlite.process import Process
+from farandole.engines.sqlite.process import Process, look
 
 _RECORD = 256  # bytes of a holder's record, more than any has
 _LOCKS = Path("/proc/locks")
+_KERNEL_TELLS = _LOCKS.exists()
 
 
 class FileLock:
@@ -35,8 +36,9 @@ class FileLock:
             self.close()
             self._fd = self._open()
             self._take(began)
-        with suppress(OSError):  # the disk is full: nobody can read who we are, but the lock is ours
-            os.pwrite(self._fd, self._record, 0)
+        if not _KERNEL_TELLS:
+            with suppress(OSError):  # the disk is full: nobody can read who we are, but the lock is ours
+                os.pwrite(self._fd, self._record, 0)
         return time.monotonic() - began
 
     def release(self) -> None:
@@ -52,10 +54,17 @@ class FileLock:
     def holder(self) -> Process | None:
         """Who holds the lock; None where nobody does, or where it cannot be told."""
         try:
-            process = _read_record(self.path.read_bytes())
-            return process if process and _holds(process.pid, self.path.stat().st_ino) else None
+            if _KERNEL_TELLS:
+                return self._kernel_says(self.path.stat().st_ino)
+            return _read_record(self.path.read_bytes())
         except OSError:
             return None
+
+    def _kernel_says(self, inode: int) -> Process | None:
+        """No record: between taking the lock and writing who took it, a process may be stopped too."""
+        pid = _locked_by(inode)
+        seen = look(pid) if pid else None
+        return Process(pid, seen.started, self.process.space) if pid and seen and _locked_by(inode) == pid else None
 
     def _take(self, began: float) -> None:
         try:
@@ -87,14 +96,10 @@ def _read_record(record: bytes) -> Process | None:
         return None
 
 
-def _holds(pid: int, inode: int) -> bool:
-    """Whether the kernel says so; the record stays when the lock is released. Source: proc_locks(5)."""
-    try:
-        lines = _LOCKS.read_text().splitlines()
-    except FileNotFoundError:
-        return True  # not Linux: the record is all there is
-    for line in lines:
-        _, kind, *rest = line.split()
-        if kind == "FLOCK" and int(rest[2]) == pid and rest[3].rpartition(":")[2] == str(inode):
-            return True
-    return False
+def _locked_by(inode: int) -> int | None:
+    """The process that has the lock; those of other pid namespaces are not listed. Source: proc_locks(5)."""
+    for line in _LOCKS.read_text().splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):  # a waiter's line has "->" there
+            return int(words[4])
+    return None

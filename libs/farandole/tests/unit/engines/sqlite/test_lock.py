@@ -1,5 +1,6 @@
 """The queue of writers excludes, survives the loss of its file, and names its holder truthfully."""
 
+import fcntl
 import os
 import threading
 import time
@@ -68,8 +69,9 @@ def test_the_holder_is_known_while_he_holds_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", [b"", b"x", b"12", b"pid start space", b"\xff\xfe", b"0" * 4096])
-def test_an_unreadable_record_names_nobody(tmp_path: Path, record: bytes) -> None:
+def test_an_unreadable_record_names_nobody(tmp_path: Path, record: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands in the file."""
+    monkeypatch.setattr("farandole.engines.sqlite.lock._KERNEL_TELLS", False)
     path = tmp_path / "lock"
     path.write_bytes(record)
     lock = lock_on(path)
@@ -99,14 +101,34 @@ def test_it_works_when_its_file_is_removed(tmp_path: Path) -> None:
         lock.close()
 
 
-def test_a_full_disk_does_not_take_the_lock_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then it merely cannot be said who holds it."""
+def test_a_holder_is_known_before_he_could_say_who_he_is(tmp_path: Path) -> None:
+    """Stopped right after the lock was given to him, or on a full disk: the kernel knows."""
+    path = tmp_path / "lock"
+    lock = lock_on(path)
+    fd = os.open(path, os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    named = lock.holder()
+    assert named is not None
+    assert named == this_process()
+    os.close(fd)
+    assert lock.holder() is None
+    lock.close()
+
+
+def test_where_no_kernel_tells_the_record_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere than on Linux; on a full disk it merely cannot be said who holds the lock."""
+    monkeypatch.setattr("farandole.engines.sqlite.lock._KERNEL_TELLS", False)
+    lock = lock_on(tmp_path / "lock")
+    lock.acquire()
+    assert lock.holder() == this_process()
+    lock.release()
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    lock = lock_on(tmp_path / "lock")
     monkeypatch.setattr(os, "pwrite", full)
-    lock.acquire()
-    assert lock.holder() is None
+    other = lock_on(tmp_path / "other")
+    other.acquire()
+    assert other.holder() is None
     lock.close()
+    other.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import statistics
 import sys
 import tempfile
@@ -65,6 +66,9 @@ async def _measure(path: Path, serve: Serve, events: int) -> list[float]:
 
 async def _drive(log: SqliteLog, events: int) -> list[float]:
     reader = await log.reader(["hop5"])
+    await _send(log, 1)
+    while not await reader.poll(timeout=60.0):  # the services are still starting
+        pass
     total = events + WARM
     sending = asyncio.create_task(_send(log, total))
     times: list[float] = []
@@ -84,7 +88,7 @@ async def _send(log: SqliteLog, total: int) -> None:
     for number in range(total):
         await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
         event = Hop0(key=f"k{number % 50}", sent=time.time(), note="x" * 120)
-        parts = encode(Envelope(f"{number}", "bench", "hop0", 1, event.data(), event.key))
+        parts = encode(Envelope(secrets.token_hex(8), "bench", "hop0", 1, event.data(), event.key))
         await log.append([NewRecord("hop0", parts.value, parts.key, parts.headers)])
 
 

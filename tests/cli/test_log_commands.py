@@ -222,6 +222,7 @@ def test_a_reader_that_has_gone_leaves_the_command_quiet(shop: Project, how: str
 
 def test_the_log_is_backed_up_and_checked_while_it_is_used(shop: Project, tmp_path: Path) -> None:
     """The copy is a log of its own, and sound; what is damaged is told with exit 1."""
+    assert _publish(shop, "o-kept").returncode == 0
     copy = tmp_path / "copy.db"
     done = shop.main("log", "backup", str(copy), "--json")
     assert (done.returncode, json.loads(done.stdout)["bytes"]) == (0, copy.stat().st_size)

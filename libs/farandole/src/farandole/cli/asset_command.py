@@ -53,7 +53,10 @@ def get(
 
 
 def _store(assets: Path | None, config: Path | None) -> LocalAssets:
-    return LocalAssets(settings(config, assets=assets).config.assets)
+    folder = settings(config, assets=assets).config.assets
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise BadInput(f"assets {folder}: no folder; name another with --assets")
+    return LocalAssets(folder)
 
 
 def _copy(path: Path, out: Path) -> None:

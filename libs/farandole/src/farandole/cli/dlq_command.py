@@ -1,6 +1,7 @@
 """`farandole dlq`: what steps have set aside, and what is to become of it."""
 
 import base64
+import re
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,21 @@ DeliveriesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="DELIVERY…", help="Ids of dead letters, or unique prefixes.")
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All that stand dead (of --step, where it is given).")]
-StepOption = Annotated[str | None, typer.Option("--step", metavar="SERVICE/STEP", help="Only of this step.")]
+_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
+_STEP = re.compile(f"{_NAME}/{_NAME}")
+
+
+def _checked_step(step: str | None) -> str | None:
+    """What names no step would quietly select nothing. Raises BadInput."""
+    if step is not None and not _STEP.fullmatch(step):
+        raise BadInput(f"--step {step[:80]!r}: write the service's and the step's name, such as tiling/extract")
+    return step
+
+
+StepOption = Annotated[
+    str | None,
+    typer.Option("--step", metavar="SERVICE/STEP", help="Only of this step.", callback=_checked_step),
+]
 
 
 def add(app: typer.Typer) -> None:

@@ -16,6 +16,8 @@ from farandole.events.errors import BadInput, FarandoleError
 
 _WINDOWS = "Windows is not supported; run Farandole inside WSL 2, where it is a Linux program"
 _DEBUG = "FARANDOLE_TRACEBACK"
+_WRONG_PLACE = {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM, errno.EROFS}
+"""What the system says of a place that somebody named, and that cannot be what it is needed for."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Code.INTERRUPTED
     except OSError as error:
         remark(_plain(error))
-        return Code.FAULT
+        return Code.BAD_INPUT if error.filename and error.errno in _WRONG_PLACE else Code.FAULT
     return code
 
 
@@ -79,7 +81,7 @@ def _unexpected(error: BaseException) -> int:
 def _plain(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "no space left on the device; nothing more was written"
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    return f"{str(error.filename)[:200]}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 def _check_text(argv: Sequence[str]) -> None:

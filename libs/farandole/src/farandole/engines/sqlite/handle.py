@@ -15,7 +15,7 @@ from farandole.engines.sqlite.database import is_final, patiently, scalar
 from farandole.engines.sqlite.pulse import Pulse
 from farandole.engines.sqlite.requests import CommitRequest, OpRequest, Request, Txn
 from farandole.engines.sqlite.transaction import Answer
-from farandole.engines.sqlite.wake import Bell, Post
+from farandole.engines.sqlite.wake import Bell, News, Post
 from farandole.engines.sqlite.watch import Noted, Watch
 from farandole.engines.sqlite.writer import Writer, Written
 from farandole.events.errors import FarandoleError, LogUnavailable
@@ -190,11 +190,12 @@ class Handle:
         self._writer.submit(request)
         return request.future
 
-    def _woken(self, data: bool, leases: bool) -> None:
+    def _woken(self, news: News) -> None:
+        topics = news.topics
         for watcher in self._watchers:
-            if leases:
+            if news.leases:
                 watcher.leases_changed(expelled=False)
-            if data:
+            if topics is None or not topics.isdisjoint(watcher.topics):
                 watcher.bell.ring()
 
     def _tick(self) -> None:
@@ -212,7 +213,7 @@ class Handle:
             return
         if version != self._version:
             self._version = version
-            self._woken(data=True, leases=True)
+            self._woken(News(None, leases=True))
 
     def _failed(self, error: apsw.Error) -> None:
         """What cannot even be read must not be written either."""

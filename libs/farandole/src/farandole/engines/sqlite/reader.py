@@ -1,6 +1,7 @@
 """Reading without a group, for observers, follow and wait."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 
 from farandole.engines.sqlite.feeds import Feed, Rota
@@ -22,18 +23,22 @@ class SqliteReader:
         self._feeds: list[Feed] = []
         self._rota = Rota()
         self._known = False
+        self._dry = False  # the last look gave all that there was
         self._closed = False
 
     async def poll(self, *, limit: int = 1000, timeout: float = 0.0) -> list[Record]:
         """See `Reader.poll`."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout
-        await asyncio.sleep(0)  # who follows without waiting still lets others run
+        until = time.monotonic() + timeout
+        if self._dry and self._known and timeout > 0 and not self.bell.rung:  # nothing new since the last look
+            await self.bell.wait(timeout)
+        else:
+            await asyncio.sleep(0)  # who follows without waiting still lets others run
         while True:
             self._check()
             self.bell.still()
             records = await self._handle.read(lambda: self._take(limit))
-            left = until - loop.time()
+            self._dry = len(records) < limit
+            left = until - time.monotonic()
             if records or left <= 0:
                 return records
             if self._known:

@@ -1,6 +1,7 @@
 """One member of a group: it polls what it holds, and its commit is the only write of a step."""
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import chain
@@ -34,6 +35,7 @@ class SqliteSubscription:
         self._member: Member | None = None
         self._group = 0
         self._stale = True  # leases may have come or gone since they were last looked at
+        self._dry = False  # the last look gave all that there was
         self._closed = False
 
     async def join(self) -> None:
@@ -51,19 +53,20 @@ class SqliteSubscription:
 
     async def poll(self, *, limit: int, timeout: float) -> Polled:
         """See `Subscription.poll`."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout
-        await asyncio.sleep(0)  # who polls without waiting still lets others run
+        until = time.monotonic() + timeout
+        if self._dry and timeout > 0 and not self.bell.rung:  # the last look left nothing: no second one before a wait
+            await self.bell.wait(timeout)
+        else:
+            await asyncio.sleep(0)  # who polls without waiting still lets others run
         while True:
             self._check()
             self.bell.still()
-            if self._member is None:
-                await self.join()
-            await self._handle.read(self._learn)
-            await self._give_back_unwanted()
+            if self._stale:
+                await self._catch_up()
             polled = await self._handle.read(lambda: self._look(limit))  # to the return nothing can be cancelled
-            left = until - loop.time()
-            if any(polled) or left <= 0:
+            self._dry = len(polled.records) < limit
+            left = until - time.monotonic()
+            if left <= 0 or any(polled):
                 return polled
             await self.bell.wait(left)
 
@@ -79,6 +82,7 @@ class SqliteSubscription:
         await self._handle.read(self._learn)
         self._check_held(lease)
         self._holdings.ready(lease)
+        self._dry = False
         return rows
 
     async def commit(self, units: Sequence[Unit]) -> Committed:
@@ -117,6 +121,7 @@ class SqliteSubscription:
             released = True
         finally:
             self._holdings.left(lease, released=released)
+            self._dry = False
 
     async def close(self) -> None:
         """See `Subscription.close`. Where it fails, the leases run out by themselves."""
@@ -137,6 +142,12 @@ class SqliteSubscription:
     def _look(self, limit: int) -> Polled:
         records = self._rota.take(self._handle.db, self._holdings.feeds(), limit)
         return self._holdings.tell()._replace(records=records)
+
+    async def _catch_up(self) -> None:
+        if self._member is None:
+            await self.join()
+        await self._handle.read(self._learn)
+        await self._give_back_unwanted()
 
     async def _give_back_unwanted(self) -> None:
         member, unwanted = self._member, self._holdings.unwanted

@@ -18,7 +18,7 @@ from farandole.engines.sqlite.pulse import Pulse
 from farandole.engines.sqlite.registry import Listeners, read_listeners
 from farandole.engines.sqlite.requests import CommitRequest, OpRequest, Request
 from farandole.engines.sqlite.transaction import Answer, Transaction
-from farandole.engines.sqlite.wake import DATA, LEASES, Post
+from farandole.engines.sqlite.wake import LEASES, Post, data_note
 from farandole.events.errors import LogUnavailable
 
 _AT_ONCE = 1_000  # requests of one transaction
@@ -140,8 +140,8 @@ class Writer:
             self._listeners = Listeners(-1, {}, {})  # perhaps read from what is not there now
             self._tell(Written([(request, refused) for request in requests], set()))
             return
-        for kind, addresses in targets:
-            self._parts.post.send(kind, addresses)
+        for note, addresses in targets:
+            self._parts.post.send(note, addresses)
         self._tell(done)
 
     def _tell(self, done: Written) -> None:
@@ -186,9 +186,10 @@ class Writer:
         listeners, own = self._listeners, self._parts.pulse.handle
         handles = set(listeners.addresses) if effects.everyone else effects.handles
         readers = {handle for topic in effects.topics for handle in listeners.by_topic.get(topic, ())}
-        return [
-            (kind, _addresses(listeners, whom - {own})) for kind, whom in ((LEASES, handles), (DATA, readers)) if whom
-        ]
+        targets = [(LEASES, _addresses(listeners, handles - {own}))] if handles else []
+        if readers - {own}:
+            targets.append((data_note(effects.topics), _addresses(listeners, readers - {own})))
+        return targets
 
     def _die(self, db: apsw.Connection | None, error: LogUnavailable) -> None:
         if db is not None:

@@ -16,7 +16,7 @@ from farandole.engines.sqlite.feeds import Feed, Rota, look_at_ends
 from farandole.engines.sqlite.housekeeping import tidy
 from farandole.engines.sqlite.log import SqliteLog
 from farandole.engines.sqlite.requests import Txn
-from farandole.engines.sqlite.wake import DATA, Bell, Post
+from farandole.engines.sqlite.wake import LEASES, Bell, News, Post, data_note
 from farandole.events.errors import ConfigError, LogFormatError, LogUnavailable
 from farandole.log.ports import Interest, Unit
 from farandole.log.record import NewRecord, TopicSpec
@@ -293,12 +293,28 @@ async def test_a_bell_keeps_a_ring_for_the_next_wait() -> None:
 
 async def test_wake_ups_that_nobody_hears_do_not_matter() -> None:
     """To who is gone, and to who has more waiting than he can hold; those that come together are one."""
-    rings: list[tuple[bool, bool]] = []
+    rings: list[News] = []
     sender, receiver, gone = Post(), Post(), Post()
     gone.close()
-    sender.send(DATA, [gone.address, b"\0nobody", *[receiver.address] * 1000])
-    receiver.listen(lambda data, leases: rings.append((data, leases)))
+    sender.send(data_note(["a", "b"]), [gone.address, b"\0nobody", *[receiver.address] * 1000])
+    receiver.listen(rings.append)
     await asyncio.sleep(0.05)
-    assert rings == [(True, False)]
+    assert rings == [News(frozenset({"a", "b"}), leases=False)]
+    sender.close()
+    receiver.close()
+
+
+async def test_wake_ups_that_come_together_tell_of_all_their_topics() -> None:
+    """And where there were too many to name, of any."""
+    rings: list[News] = []
+    sender, receiver = Post(), Post()
+    for note in (data_note(["a"]), LEASES, data_note(["b"])):
+        sender.send(note, [receiver.address])
+    receiver.listen(rings.append)
+    await asyncio.sleep(0.05)
+    sender.send(data_note(["b"]), [receiver.address])
+    sender.send(data_note(f"topic-{n}" for n in range(1000)), [receiver.address])
+    await asyncio.sleep(0.05)
+    assert rings == [News(frozenset({"a", "b"}), leases=True), News(None, leases=False)]
     sender.close()
     receiver.close()

@@ -23,8 +23,10 @@ class Derivation:
 
     __slots__ = ("_base", "_raw", "delivery")
 
-    def __init__(self, parents: Iterable[Parent], producer: str, generation: int = 0, *, group: str = "") -> None:
-        """`producer` is `service/step`; `group` names the group or join of a delivery that gathers."""
+    def __init__(
+        self, parents: Iterable[tuple[str, str]], producer: str, generation: int = 0, *, group: str = ""
+    ) -> None:
+        """`parents`: source and id of each. `producer` is `service/step`; `group` names what was gathered."""
         text = f"delivery\x1f{group}\x1f{producer}\x1f{generation}"
         for source, event_id in parents:
             text += f"\x1f{source}\x1f{event_id}"
@@ -76,8 +78,8 @@ def trace_id(workflow: str) -> str:
 
 
 def span_id(delivery: str, attempt: int) -> str:
-    """W3C parent id of one attempt, 16 hex digits."""
-    return _hash(f"span\x1f{delivery}\x1f{attempt}", 16)
+    """W3C parent id of one attempt, 16 hex digits; the first attempt's are the delivery's last, a hash already."""
+    return delivery[-16:] if attempt == 1 else _hash(f"span\x1f{delivery}\x1f{attempt}", 16)
 
 
 def traceparent(trace: str, span: str) -> str:

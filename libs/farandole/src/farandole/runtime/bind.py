@@ -3,7 +3,7 @@
 import inspect
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic_settings import BaseSettings
@@ -44,13 +44,21 @@ class Signature:
     context: str | None
     settings: tuple[tuple[str, type[BaseSettings]], ...]
     resources: tuple[str, ...]
+    shape: Shape = field(init=False)
+    """How events come together before the call."""
+    sole_in: EventClass | None = field(init=False)
+    """The class of the one event taken, where there is one class only; most steps are so, and the hot path asks."""
+    sole_out: EventClass | None = field(init=False)
+    """The class of the one event given, where there is one slot, not a list, with one class only."""
 
-    @property
-    def shape(self) -> Shape:
-        """How events come together before the call."""
-        if len(self.params) > 1:
-            return "join"
-        return "fan-in" if self.params[0].many else "one"
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        many = any(param.many for param in self.params)
+        put(self, "shape", "join" if len(self.params) > 1 else "fan-in" if many else "one")
+        taken, given = self.consumed, self.published
+        put(self, "sole_in", taken[0] if self.shape == "one" and len(taken) == 1 else None)
+        plain = len(self.slots) == 1 and not self.is_tuple and not self.slots[0].many
+        put(self, "sole_out", given[0] if plain and len(given) == 1 else None)
 
     @property
     def consumed(self) -> tuple[EventClass, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from zlib import crc32
 
-from pydantic_core import to_json
+import msgspec
 
 from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
@@ -26,6 +26,7 @@ from farandole.runtime.topics import JOURNAL
 OPEN_AFTER = 5.0  # seconds after which a running attempt gets a row, so that the partition can go on
 COMMIT_BYTES = 4 * 1024 * 1024
 COMMIT_RECORDS = 2000
+_to_json = msgspec.json.Encoder().encode  # facts hold plain values only; twice as fast as pydantic's
 
 
 class Prepared:
@@ -151,7 +152,7 @@ def journal_partition(workflow: str, partitions: int) -> int:
 
 
 def _packed(plan: Plan, number: int, facts: list[dict[str, Any]]) -> Iterator[NewRecord]:
-    data = to_json(facts)
+    data = _to_json(facts)
     if len(data) > RECORD_LIMIT and len(facts) > 1:
         middle = len(facts) // 2
         yield from _packed(plan, number, facts[:middle])

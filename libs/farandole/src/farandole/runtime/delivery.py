@@ -41,6 +41,7 @@ class Delivery:
     spent = 0
     state = State.READY
     row: str | None = None
+    from_within = False  # a step of this dance wrote it, so its trace is its workflow's
     due = 0.0
     received = 0.0
     reason = ""
@@ -75,7 +76,7 @@ class Delivery:
             return self.group.derivation(self.producer)
         envelope = self.envelope
         if envelope is not None:
-            return Derivation((envelope.identity,), self.producer, envelope.generation)
+            return Derivation(((envelope.source, envelope.id),), self.producer, envelope.generation)
         topic, partition, offset = self.place
         return Derivation((Parent(f"log:{topic}/{partition}", str(offset)),), self.producer)
 

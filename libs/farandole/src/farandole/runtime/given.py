@@ -25,6 +25,8 @@ Given = list[list[Item] | Item | None]
 
 def read_given(signature: Signature, value: Any) -> Given:
     """Check a step's return value. Raises Undeclared naming what was returned and what is declared."""
+    if type(value) is signature.sole_out:
+        return [_made(0, value)]
     slots = signature.slots
     if not slots:
         if value is not None:
@@ -53,9 +55,17 @@ def _item(slot: OutSlot, value: Any) -> Item:
     kind = type(value)
     for index, declared in enumerate(slot.types):
         if kind is declared:
-            field = declared.event_type.key
-            return Item(index, None if field is None else key_text(getattr(value, field)), value.data())
+            return _made(index, value)
     raise Undeclared(f"returned {_name(value)} but declares {_names(slot)}")
+
+
+def _made(index: int, event: Event) -> Item:
+    field, key = event.event_type.key, None
+    if field is not None:
+        key = getattr(event, field)
+        if type(key) is not str:
+            key = key_text(key)
+    return tuple.__new__(Item, (index, key, event.data()))
 
 
 def event_type(slot: OutSlot, item: Item) -> EventType:

@@ -1,6 +1,5 @@
 """How an attempt ended, as the records, facts and row that commit with it; no log is touched here."""
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic_core import to_json
@@ -25,26 +24,33 @@ ERROR_LIMIT = 2000  # characters of an error's text in facts and headers
 KEYS_SLICE = 1000  # keys of a fan-out in one fact; a longer list continues in the next
 
 
-@dataclass(slots=True)
 class Outcome:
     """Everything that commits together for one delivery.
 
     `rows`: changes of the step's rows, None deletes. `settles`: the delivery's record needs no row any more.
+    `attempt`: which one it ends; the delivery's own number moves on with a retry.
     """
 
-    delivery: Delivery
-    ending: Ending
-    records: list[NewRecord] = field(default_factory=list)
-    facts: list[dict[str, Any]] = field(default_factory=list)
-    rows: dict[str, bytes | None] = field(default_factory=dict)
-    settles: bool = True
-    started: float = 0.0
-    finished: float = 0.0
-    error: BaseException | None = None
-    attempt: int = 0  # which attempt it ends; the delivery's own number moves on with a retry
+    __slots__ = ("attempt", "delivery", "ending", "error", "facts", "finished", "records", "rows", "settles", "started")
 
-    def __post_init__(self) -> None:
-        self.attempt = self.attempt or self.delivery.attempt
+    def __init__(  # noqa: PLR0913 - bare, for one is made for every delivery
+        self,
+        delivery: Delivery,
+        ending: Ending,
+        records: list[NewRecord] | None = None,
+        facts: list[dict[str, Any]] | None = None,
+        rows: dict[str, bytes | None] | None = None,
+        *,
+        settles: bool = True,
+        started: float = 0.0,
+        finished: float = 0.0,
+        error: BaseException | None = None,
+    ) -> None:
+        self.delivery, self.ending, self.attempt = delivery, ending, delivery.attempt
+        self.records = [] if records is None else records
+        self.facts = [] if facts is None else facts
+        self.rows = {} if rows is None else rows
+        self.settles, self.started, self.finished, self.error = settles, started, finished, error
 
 
 def completed(plan: Plan, delivery: Delivery, given: Given, started: float, finished: float) -> Outcome:
@@ -93,9 +99,13 @@ class _Line:
         self.records: list[NewRecord] = []
         self.outs: list[Out] = []
         self._workflow = workflow = delivery.workflow
-        span = ids.span_id(delivery.ids.delivery, delivery.attempt)
-        self._trace = ids.traceparent(ids.trace_id(workflow), span)
         group, envelope = delivery.group, delivery.envelope
+        span = ids.span_id(delivery.ids.delivery, delivery.attempt)
+        if delivery.from_within and envelope is not None and envelope.traceparent:
+            trace = envelope.traceparent[3:35]
+        else:
+            trace = ids.trace_id(workflow)
+        self._trace = ids.traceparent(trace, span)
         self._scope: Scope = ()
         self._generation, self._cause = 0, None
         if group is not None:
@@ -157,35 +167,20 @@ class _Line:
                 f"{kind.name} has {len(item.data)} bytes of data; the log takes {self._plan.record_limit}: "
                 "put the content into an asset (ctx.save) and publish its name"
             )
-        key, value, headers = encode(
-            Envelope(
-                event_id,
-                self._plan.producer,
-                kind.name,
-                kind.version,
-                item.data,
-                item.key,
-                self._workflow,
-                self._cause,
-                scope,
-                self._generation,
-                self._trace,
-            )
-        )
-        self.records.append(NewRecord(topic, value, key, headers))
+        about = (self._workflow, self._cause, scope, self._generation, self._trace, None, ())
+        parts = (event_id, self._plan.producer, kind.name, kind.version, item.data, item.key, *about)
+        key, value, headers = encode(tuple.__new__(Envelope, parts))
+        self.records.append(tuple.__new__(NewRecord, (topic, value, key, headers, None)))
 
 
 def fact(plan: Plan, delivery: Delivery, kind: str, **more: Any) -> dict[str, Any]:
     """A fact about a delivery, with all that names it."""
-    step, group, envelope = plan.step, delivery.group, delivery.envelope
+    group, envelope = delivery.group, delivery.envelope
     entry: dict[str, Any] = {
         "fact": kind,
         "workflow": delivery.workflow,
-        "service": step.service,
-        "step": step.name,
-        "version": plan.service_version,
         "attempt": delivery.attempt,
-        "worker": plan.worker,
+        **plan.named,
     }
     if group is not None:
         entry["group"] = {
@@ -218,7 +213,8 @@ def _event_ref(delivery: Delivery) -> dict[str, Any]:
 def error_of(error: BaseException) -> dict[str, str]:
     """An error as a fact tells it: its kind, and what it says; never a payload."""
     remote = getattr(error, "kind", None)
-    return {"kind": remote if isinstance(remote, str) else type(error).__name__, "text": str(error)[:ERROR_LIMIT]}
+    text = str(error)[:ERROR_LIMIT].encode("utf-8", "replace").decode()  # half a surrogate pair is no JSON
+    return {"kind": remote if isinstance(remote, str) else type(error).__name__, "text": text}
 
 
 def dead_letter(plan: Plan, delivery: Delivery, reason: str, error: BaseException) -> NewRecord:
@@ -254,8 +250,8 @@ def _header(text: str) -> bytes:
 def _completed_facts(
     plan: Plan, delivery: Delivery, outs: list[Out], started: float, finished: float
 ) -> list[dict[str, Any]]:
-    first = [out for out in outs if "start" not in out]
     entry = fact(plan, delivery, "completed", started=started, finished=finished)
+    first = outs if len(outs) == 1 else [out for out in outs if "start" not in out]
     if first:
         entry["outputs"] = first
     if len(first) == len(outs):

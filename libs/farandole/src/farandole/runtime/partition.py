@@ -38,6 +38,10 @@ class Partition:
 
     def __init__(self, plan: Plan, lease: Lease, crew: Crew) -> None:
         self.plan, self.lease, self.crew = plan, lease, crew
+        self.gathers = plan.step.signature.shape != "one"
+        """Whether events wait here for others before the step is called."""
+        self._ordered = plan.step.policy.order_by is not None
+        self._inbox_fed = plan.leased == plan.inbox
         self.inflight: dict[str, dict[int, Delivery]] = {}
         self.owed: dict[str, Delivery] = {}
         self.next: dict[str, int] = {}
@@ -83,12 +87,12 @@ class Partition:
 
     def _set_lane(self, delivery: Delivery) -> None:
         record = delivery.record
-        if self.plan.step.policy.order_by is not None and record is not None and record.key is not None:
+        if self._ordered and record is not None and record.key is not None:
             delivery.lane = record.key.decode("utf-8", "replace")
 
     def name(self, delivery: Delivery) -> Envelope | None:
         """Its first place and its workflow; the envelope, where there is one."""
-        if self.plan.leased == self.plan.inbox and delivery.record is not None:
+        if self._inbox_fed and delivery.record is not None:
             delivery.place = origin(delivery.record)
         envelope = delivery.envelope
         if envelope is not None and not envelope.workflow:
@@ -99,7 +103,10 @@ class Partition:
     def _is_new(self, delivery: Delivery) -> bool:
         """Give the envelope its workflow; drop or refuse what was seen before."""
         envelope = self.name(delivery)
-        if envelope is None or delivery.topic != self.plan.leased or not self.crew.foreign(envelope.source):
+        if envelope is None or delivery.topic != self.plan.leased:
+            return True
+        if not self.crew.foreign(envelope.source):
+            delivery.from_within = True
             return True
         verdict = self.seen.check(delivery.offset, envelope)
         if verdict == "same":
@@ -183,11 +190,6 @@ class Partition:
             self.die(delivery, _reason(delivery), delivery.error, absences=False)
         else:
             self.holding.take(delivery)
-
-    @property
-    def gathers(self) -> bool:
-        """Whether events wait here for others before the step is called."""
-        return self.plan.step.signature.shape != "one"
 
     def remembered(self, rows: dict[str, bytes | None], positions: dict[str, int], now: float) -> None:
         """Row changes are durable: forget what they deleted."""

@@ -35,10 +35,14 @@ class Plan:
     state: str = field(init=False)
     dlq: str = field(init=False)
     leased: str = field(init=False)
+    named: dict[str, str] = field(init=False)
+    """What every fact of the step says alike."""
 
     def __post_init__(self) -> None:
         step, put = self.step, object.__setattr__
         put(self, "producer", step.producer)
+        about = {"service": step.service, "step": step.name, "version": self.service_version, "worker": self.worker}
+        put(self, "named", about)
         put(self, "inbox", topics.inbox(step.service, step.name))
         put(self, "state", topics.state(step.service, step.name))
         put(self, "dlq", topics.dead_letters(step.service))

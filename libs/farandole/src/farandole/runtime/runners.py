@@ -17,7 +17,7 @@ from farandole.log.hooks import Hooks
 from farandole.runtime.context import Tools
 from farandole.runtime.delivery import Delivery
 from farandole.runtime.given import Given, read_given
-from farandole.runtime.invoke import arguments, call, call_async, context, wanted
+from farandole.runtime.invoke import arguments_of, call, call_async, context
 from farandole.runtime.plan import Plan
 from farandole.runtime.pool import ProcessPool, RemoteError
 from farandole.runtime.remote import pack_call, revive, unpack_given
@@ -75,7 +75,7 @@ def run_here(bench: Bench, delivery: Delivery) -> End:
     given: Given | None = None
     error: BaseException | None = None
     try:
-        kwargs = arguments(step, wanted(step.signature, delivery), ctx, bench.provided)
+        kwargs = arguments_of(step, delivery, ctx, bench.provided)
         with bench.hooks.running(attempt_of(plan, delivery)) if bench.hooks is not None else nullcontext():
             given = call(step, kwargs)
     except (Exception, SystemExit) as raised:  # noqa: BLE001 - a step may raise anything; it ends as a retry or a dead letter
@@ -96,7 +96,10 @@ class LoopRunner:
         self._tasks: list[asyncio.Task[None]] = []
         step = bench.plan.step
         self._limit = step.policy.concurrency
-        self._plain = bench.hooks is None and step.signature.context is None and step.policy.timeout is None
+        plain = bench.hooks is None and step.signature.context is None and step.policy.timeout is None
+        self._run = self._plainly if plain else self._fully
+        self._inline = step.policy.runs != "async"
+        self._told = False  # a puller was told, and has not begun yet
 
     def start(self) -> None:
         """Pullers are made when they are first needed."""
@@ -107,9 +110,12 @@ class LoopRunner:
         self._wake()
 
     def _wake(self) -> None:
+        if self._told:  # it wakes the next itself, where something is left
+            return
         while self._idle:
             waiting = self._idle.popleft()
             if not waiting.done():
+                self._told = True
                 waiting.set_result(None)
                 return
         if len(self._tasks) < self._limit:
@@ -124,13 +130,16 @@ class LoopRunner:
                 waiting = asyncio.get_running_loop().create_future()
                 self._idle.append(waiting)
                 await waiting
+                self._told = False
             delivery = self._queue.popleft()
-            if self._bench.plan.step.policy.runs != "async":
+            if self._inline:
                 ended.append(run_here(self._bench, delivery))
+            elif delivery.partition.gone or delivery.partition.draining:
+                ended.append(End(delivery, None, None, 0.0, 0.0))
             else:
-                if self._queue:
+                if self._queue and not self._told:
                     self._wake()
-                ended.append(await self._attempt(delivery))
+                ended.append(await self._run(delivery))
             if len(ended) >= 64 or not self._queue:
                 self._flush(ended)
 
@@ -139,17 +148,13 @@ class LoopRunner:
             self._bench.ended(ended.copy())
             ended.clear()
 
-    async def _attempt(self, delivery: Delivery) -> End:
-        if delivery.partition.gone or delivery.partition.draining:
-            return End(delivery, None, None, 0.0, 0.0)
-        return await (self._plainly(delivery) if self._plain else self._fully(delivery))
-
     async def _plainly(self, delivery: Delivery) -> End:
         """The same without context, timeout and telemetry, which would cost more than many a step."""
-        step, now = self._bench.plan.step, self._bench.plan.clock.now
+        bench = self._bench
+        step, now = bench.plan.step, bench.plan.clock.now
         started = now()
         try:
-            kwargs = arguments(step, wanted(step.signature, delivery), None, self._bench.provided)
+            kwargs = arguments_of(step, delivery, None, bench.provided)
             given = read_given(step.signature, await step.fn(**kwargs))
         except Exception as raised:  # noqa: BLE001 - a step may raise anything; it ends as a retry or a dead letter
             return End(delivery, None, raised, started, now())
@@ -164,7 +169,7 @@ class LoopRunner:
         limit = step.policy.timeout
         timer = asyncio.timeout(limit) if limit is not None else None
         try:
-            kwargs = arguments(step, wanted(step.signature, delivery), ctx, bench.provided)
+            kwargs = arguments_of(step, delivery, ctx, bench.provided)
             running = bench.hooks.running(attempt_of(plan, delivery)) if bench.hooks is not None else nullcontext()
             with running:
                 if timer is None:

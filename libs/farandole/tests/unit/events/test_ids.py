@@ -140,7 +140,7 @@ def test_a_retry_repeats_its_ids_and_a_generation_does_not() -> None:
 
 def test_trace_ids_are_those_of_w3c() -> None:
     """Lengths, alphabet and form of Trace Context."""
-    trace, span = ids.trace_id("w"), ids.span_id("d", 1)
+    trace, span = ids.trace_id("w"), ids.span_id("0123456789abcdef" * 2, 1)
     assert len(trace) == 32
     assert len(span) == 16
     assert ids.traceparent(trace, span) == f"00-{trace}-{span}-01"

@@ -98,7 +98,7 @@ class Hall:
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    while not await holds():
+    while not await holds():  # noqa: ASYNC110 - what is waited for is told by the log only
         await asyncio.sleep(0.02)
 
 

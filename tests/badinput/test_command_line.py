@@ -97,7 +97,7 @@ def test_2_a_file_that_is_none_is_refused_by_name_and_not_waited_for(hall: Hall,
     [
         (["publish", "bad.came", "--data", "@locked"], "Permission denied"),
         (["asset", "put", "locked"], "not readable"),
-        (["topics", "--config", "locked"], "Permission denied"),
+        (["topics", "--config", "locked"], "not readable"),
     ],
 )
 def test_2_a_file_without_permission_is_refused_by_name(hall: Hall, args: list[str], why: str) -> None:

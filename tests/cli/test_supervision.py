@@ -164,3 +164,30 @@ def test_a_new_project_runs_as_it_is_and_its_test_passes(tmp_path: Path) -> None
         assert done.returncode == 0, done.stderr
         shown = project.main("events", "t1", "--data", "--json")
         assert json.loads(shown.stdout)["events"][-1]["data"] == {"text_id": "t1", "lines": 2, "words": 3}
+
+
+def test_ctrl_c_twice_on_up_ends_it_at_once_and_leaves_the_log_whole(tmp_path: Path) -> None:
+    """As a terminal sends it, to the whole group; no process is left, and the work is done by whoever comes next."""
+    project = Project.make(tmp_path)
+    with project.up() as up:
+        data = json.dumps({"order": "a", "seconds": 4.0})
+        assert project.main("publish", "order.placed", "--data", data, "--id", "cut").returncode == 0
+        until(lambda: bool(_steps(project, "cut").get("packing/pack")))
+        left = descendants(up.pid)
+        os.killpg(up.pid, signal.SIGINT)
+        project.await_text("up.err", "once more ends it at once")
+        began = time.monotonic()
+        os.killpg(up.pid, signal.SIGINT)
+        assert up.wait(20) in (0, 130)
+        assert time.monotonic() - began < 3.0
+        until(lambda: not alive(left))
+    assert "Traceback" not in (tmp_path / "up.err").read_text()
+    assert project.main("log", "check").returncode == 0
+    assert _status(project, "cut") == "running"
+    with project.up():
+        until(lambda: _status(project, "cut") == "complete")
+
+
+def _steps(project: Project, workflow: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(project.main("status", workflow, "--json").stdout)["workflows"][0]["steps"]
+    return found

@@ -79,9 +79,7 @@ def arguments(step: AnyStep, given: list[Wanted], ctx: Context | None, provided:
     return kwargs
 
 
-def arguments_of(
-    step: AnyStep, delivery: Delivery, ctx: Context | None, provided: Mapping[str, Any]
-) -> dict[str, Any]:
+def arguments_of(step: AnyStep, delivery: Delivery, ctx: Context | None, provided: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a delivery; without the detour where it is one event, of the one class that the step takes."""
     signature, envelope = step.signature, delivery.envelope
     view = signature.sole_in

@@ -117,6 +117,9 @@ class Worker:
         inbox = None if plan.leased == plan.inbox else plan.inbox
         interest = Interest(plan.producer, plan.leased, policy.start, inbox, plan.state)
         self._sub = await self._log.subscribe(interest)
+        if self._over.is_set():  # stopped while it was about to begin
+            await self._sub.close()
+            return
         runner.start()
         async with asyncio.TaskGroup() as group:
             committer = group.create_task(self._commit_loop())
@@ -125,6 +128,7 @@ class Worker:
             if self._failure is not None:
                 raise self._failure
             committer.cancel()
+            self._polling.cancel()
 
     async def _intake(self) -> None:
         sub = self._subscription

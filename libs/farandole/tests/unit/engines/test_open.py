@@ -97,3 +97,10 @@ async def test_a_memory_log_needs_no_name() -> None:
     """Handles of one cluster get names of their own."""
     cluster = Cluster()
     assert len({MemoryLog(cluster).name for _ in range(5)}) == 5
+
+
+async def test_a_log_that_is_a_link_to_itself_is_refused_by_name(tmp_path: Path) -> None:
+    """Before anything else looks at it."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigError, match="loop"):
+        await open_log(f"sqlite:///{tmp_path}/loop")

@@ -10,14 +10,14 @@ import msgspec
 from farandole.engines.sqlite.catalog import Topic
 from farandole.engines.sqlite.database import scalar
 from farandole.engines.sqlite.frames import decode, decode_headers
-from farandole.engines.sqlite.schema import frame_id, offset_of
+from farandole.engines.sqlite.schema import OFFSET_BITS, frame_id, offset_of
 from farandole.log.record import Record
 
 _ENDS = """
 SELECT json_group_array(json_array(p.id, p.next))
 FROM json_each(?) AS j CROSS JOIN position AS p ON p.id = j.value
 """
-_END = "SELECT next FROM position WHERE id = ?"
+_FAR = (1 << OFFSET_BITS) - 1
 _FRAMES = "SELECT id, time, body FROM frame WHERE id >= ? AND id < ? ORDER BY id"
 _FRAME_BEFORE = "SELECT max(id) FROM frame WHERE id >= ? AND id <= ?"
 _ROWS = "SELECT id, time, key, value, headers FROM latest WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
@@ -28,7 +28,7 @@ _ends_decoder = msgspec.json.Decoder(list[tuple[int, int]])
 class Feed:
     """One partition, read from an offset on. What a frame held beyond what was asked for waits in memory."""
 
-    __slots__ = ("_aligned", "_at", "_next", "_waiting", "end", "partition", "paused", "topic", "tp")
+    __slots__ = ("_at", "_next", "_waiting", "aligned", "end", "partition", "paused", "topic", "tp")
 
     def __init__(self, topic: Topic, partition: int, start: int) -> None:
         self.topic: Final = topic
@@ -38,7 +38,8 @@ class Feed:
         """The end of the partition when it was last looked at."""
         self.paused = False
         self._next = start  # what is to be read from the file
-        self._aligned = False  # whether a frame begins there
+        self.aligned = False
+        """Whether a frame begins where it reads on: so it is after the first read."""
         self._waiting: list[Record] = []
         self._at = 0
 
@@ -65,10 +66,10 @@ class Feed:
     def _read_frames(self, db: apsw.Connection, limit: int) -> list[Record]:
         start = frame_id(self.tp, self._next)
         skip = 0
-        if not self._aligned:
+        if not self.aligned:
             first = scalar(db, _FRAME_BEFORE, frame_id(self.tp, 0), start)
             skip, start = (start - first, first) if first is not None else (0, start)
-            self._aligned = True
+            self.aligned = True
         found: list[Record] = []
         frames = db.execute(_FRAMES, (start, frame_id(self.tp, self.end)))
         try:
@@ -78,7 +79,10 @@ class Feed:
                     break
         finally:
             frames.close()  # an open cursor would hold back the WAL
-        self._next = found[-1].offset + 1 if found else self.end
+        if found:
+            self._next = found[-1].offset + 1
+        elif self.end != _FAR:
+            self._next = self.end
         return found[skip:] if skip else found
 
     def _read_rows(self, db: apsw.Connection, limit: int) -> list[Record]:
@@ -102,7 +106,10 @@ class Rota:
         open_feeds = [feed for feed in feeds if not feed.paused]
         if not open_feeds or limit <= 0:
             return []
-        look_at_ends(db, open_feeds)
+        if len(open_feeds) == 1 and open_feeds[0].aligned:
+            open_feeds[0].end = _FAR  # what there is of frames says itself how much it is: one look less
+        else:
+            look_at_ends(db, open_feeds)
         self._turn = (self._turn + 1) % len(open_feeds)
         found: list[Record] = []
         for feed in (*islice(open_feeds, self._turn, None), *islice(open_feeds, self._turn)):
@@ -113,9 +120,6 @@ class Rota:
 
 def look_at_ends(db: apsw.Connection, feeds: Sequence[Feed]) -> None:
     """Learn how far each can be read."""
-    if len(feeds) == 1:  # a step with one input: each hop of an idle dance comes through here
-        feeds[0].end = scalar(db, _END, feeds[0].tp)
-        return
     by_tp: dict[int, list[Feed]] = {}
     for feed in feeds:
         by_tp.setdefault(feed.tp, []).append(feed)

@@ -20,13 +20,20 @@ NETWORK = frozenset(
 )
 
 
+def _real(path: Path) -> Path:
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:  # what pathlib makes of ELOOP, and of a home that nobody has
+        raise ConfigError(f"log {path}: {error}; give another path") from error
+
+
 def prepare(path: Path) -> Path:
     """Make directory (0700) and file (0600) where they are missing; the file's real path.
 
     Raises LogFormatError on a refused file system, ConfigError where the path cannot be used.
     """
     try:
-        path = path.expanduser().resolve()
+        path = _real(path)
         refuse_network(path, mounts())
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -7,7 +7,7 @@ i. Names are UTF-8, lone surrogates passed through.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count, repeat
 from sys import intern
 
@@ -48,6 +48,11 @@ _record = partial(tuple.__new__, Record)
 
 def encode(records: Sequence[NewRecord]) -> bytes:
     """The frame of one or more records. Raises TypeError where a key, value or header is not bytes."""
+    if len(records) == 1:  # most commits of a dance that is not in a hurry: nothing to compare
+        _, value, key, pairs, _ = records[0]
+        _check_bytes((value, key, *[cell for _, cell in pairs]))
+        names = [_name(name) for name, _ in pairs]
+        return _encoder.encode(_Written((key,), (value,), names, [cell for _, cell in pairs]))
     _, values, keys, headers, _ = zip(*records, strict=True)
     _check_bytes(values)
     _check_bytes(keys)
@@ -142,9 +147,11 @@ def _check_bytes(values: Sequence[object]) -> None:
         raise TypeError(f"keys, values and header values are bytes or None, not {wrong.__name__}")
 
 
+@lru_cache(maxsize=1024)  # a dance has few names, and they stand in every frame
 def _name(name: str) -> bytes:
     return name.encode("utf-8", "surrogatepass")
 
 
+@lru_cache(maxsize=1024)
 def _text(name: bytes) -> str:
     return intern(name.decode("utf-8", "surrogatepass"))

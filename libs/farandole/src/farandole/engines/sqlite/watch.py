@@ -37,14 +37,13 @@ class Watch:
 
     def _look_at_holder(self, since: float) -> None:
         holder = self._lock.holder()
-        if holder is None:
-            return
         waited = round(time.monotonic() - since, 1)
-        if self._end_if_stopped(holder):
+        if holder is not None and self._end_if_stopped(holder):
             self._noted("holder of the log's lock stood still and was killed", pid=holder.pid, waited=waited)
         elif self._reported != since:
             self._reported = since
-            self._noted("waiting for the log's lock", pid=holder.pid, waited=waited)
+            pid = None if holder is None else holder.pid  # perhaps in another container
+            self._noted("waiting for the log's lock", pid=pid, waited=waited)
 
     def _end_if_stopped(self, holder: Process) -> bool:
         if holder.space != self._lock.process.space or holder.pid == os.getpid():

@@ -88,23 +88,22 @@ def test_a_holder_that_works_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_stopped_process_that_let_go_is_left_alone(tmp_path: Path) -> None:
-    """The file still names it, but another holds the lock."""
+    """Another holds the lock, and is the one that is told of."""
     notes = Notes()
     with playing("seize", tmp_path / "log.db") as former:
         assert former.line() == "locked"
-        record = lock_path(tmp_path / "log.db").read_bytes()
         former.tell()
         assert former.line() == "released"
         stopped(former)
         with playing("seize", tmp_path / "log.db") as holder:
             assert holder.line() == "locked"
-            lock_path(tmp_path / "log.db").write_bytes(record)
             with waiting(tmp_path / "log.db") as lock:
                 time.sleep(0.2)
                 Watch(lock, notes, patience=0.1).check()
                 assert former.process.poll() is None
+                assert holder.process.poll() is None
                 holder.tell()
-    assert notes.events == []
+    assert notes.events == [WAITING]
 
 
 def test_another_process_with_the_same_pid_is_left_alone(tmp_path: Path) -> None:
@@ -119,14 +118,16 @@ def test_another_process_with_the_same_pid_is_left_alone(tmp_path: Path) -> None
         assert other.end() == -signal.SIGKILL
 
 
-def test_pids_of_another_container_mean_nothing(tmp_path: Path) -> None:
-    """A holder from another pid namespace is neither looked up nor killed here."""
+def test_pids_of_another_container_mean_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A holder that the file says to be of another pid namespace is neither looked up nor killed here."""
     notes = Notes()
+    monkeypatch.setattr("farandole.engines.sqlite.lock._KERNEL_TELLS", False)
     with playing("seize", tmp_path / "log.db") as holder:
         assert holder.line() == "locked"
-        stopped(holder)
+        seen = stopped(holder)
+        record = f"{seen.pid} {seen.started} another-boot/pid:[1]"
+        lock_path(tmp_path / "log.db").write_text(record)
         with waiting(tmp_path / "log.db") as lock:
-            lock.process = lock.process._replace(space="another boot/pid:[1]")
             time.sleep(0.2)
             Watch(lock, notes, patience=0.1).check()
             assert holder.process.poll() is None

@@ -20,6 +20,7 @@ from farandole.log.hooks import Hooks
 from farandole.runtime.declare import Service
 from farandole.runtime.host import Host, Options
 from farandole.runtime.remote import make_tools
+from farandole.runtime.scratch import sweep
 from farandole.telemetry.logging import LoggingHooks, configure_logging
 
 _GC_THRESHOLD = 100_000  # the young generation: a batch of events must not set off a collection every few hundred
@@ -79,7 +80,9 @@ async def _serve(services: list[tuple[str, Service]], loaded: Loaded) -> int:
     options, hooks = _options(loaded), LoggingHooks()
     stop = asyncio.Event()
     _heed_signals(stop)
-    log = await open_log(loaded.config.log)
+    for folder in sweep(loaded.config.scratch):
+        hooks.noted("removed what a killed process left", folder=str(folder))
+    log = await open_log(loaded.config.log, noted=hooks.noted)
     try:
         hosts = [Host(service, log, target=target, hooks=hooks, options=options) for target, service in services]
         left, failure = await _all(hosts, stop, [service.name for _, service in services], hooks)

@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl
 
 from farandole.engines.memory.cluster import LEASE, Cluster
 from farandole.engines.memory.log import MemoryLog
+from farandole.engines.sqlite.log import LEASE as SQLITE_LEASE
 from farandole.engines.sqlite.log import SqliteLog
+from farandole.engines.sqlite.watch import Noted, unnoted
 from farandole.events.errors import ConfigError
 from farandole.log.ports import Log
 
@@ -22,13 +24,13 @@ class _Url(NamedTuple):
     options: dict[str, str]
 
 
-async def open_log(url: str, *, clusters: MutableMapping[str, Cluster] | None = None) -> Log:
+async def open_log(url: str, *, clusters: MutableMapping[str, Cluster] | None = None, noted: Noted = unnoted) -> Log:
     """A handle on the log that the URL names; it is to be closed.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`: the path stands as it is, nothing in it is decoded.
     `memory:`: a log of its own. `memory:NAME`: the one of that name in `clusters`, which the caller keeps for
-    all who are to share it; it is made there when it is missing. Both take `?lease=SECONDS`. Raises ConfigError
-    naming the remedy, LogFormatError, LogUnavailable.
+    all who are to share it; it is made there when it is missing. Both take `?lease=SECONDS`. `noted` is told what
+    an operator should know. Raises ConfigError naming the remedy, LogFormatError, LogUnavailable.
     """
     parts = _parse(url)
     if parts.scheme == "memory":
@@ -36,7 +38,7 @@ async def open_log(url: str, *, clusters: MutableMapping[str, Cluster] | None = 
     path = sqlite_path(url)
     if path is not None:
         lease = _lease(parts)
-        return await (SqliteLog.open(path) if lease is None else SqliteLog.open(path, lease=lease))
+        return await SqliteLog.open(path, lease=SQLITE_LEASE if lease is None else lease, noted=noted)
     if parts.scheme == "kafka":
         raise ConfigError(f"kafka:// is not there yet; use {_FORMS}")
     raise ConfigError(f"no engine for the log's URL (scheme {parts.scheme!r}); use {_FORMS}")

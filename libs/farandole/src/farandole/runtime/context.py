@@ -11,6 +11,7 @@ from farandole.events.errors import AssetRefused
 from farandole.log.ports import AssetStore
 from farandole.runtime.guarded import Guard
 from farandole.runtime.programs import CompletedProgram, Supervision, run_program
+from farandole.runtime.scratch import new_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Context:
     def scratch(self) -> Path:
         """A folder of this attempt's own; removed when the attempt ends."""
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="farandole-", dir=self.tools.scratch)
+            self._folder = new_folder(self.tools.scratch)
         return Path(self._folder.name)
 
     def fetch(self, uri_or_asset: str | Asset) -> Path:

@@ -25,7 +25,7 @@ from farandole.engines.sqlite.registry import Host
 from farandole.engines.sqlite.requests import AppendRequest, Txn
 from farandole.engines.sqlite.subscription import SqliteSubscription
 from farandole.engines.sqlite.wake import Post
-from farandole.engines.sqlite.watch import Noted, Watch
+from farandole.engines.sqlite.watch import Noted, Watch, unnoted
 from farandole.engines.sqlite.writer import Parts, Writer
 from farandole.events.errors import ConfigError, LogUnavailable
 from farandole.log.ports import Capabilities, Clock, Interest, Lease
@@ -37,10 +37,6 @@ LOOP_GRACE = 60.0
 """Seconds for which a process keeps its leases while its event loop is blocked."""
 _COMMIT_LIMIT = 10_000
 """Records of one commit; SQLite would take more, but others wait meanwhile."""
-
-
-def _unnoted(event: str, **fields: object) -> None:
-    """Nobody wants to know."""
 
 
 class SqliteLog:
@@ -70,7 +66,7 @@ class SqliteLog:
         lease: float = LEASE,
         synchronous: str = "FULL",
         loop_grace: float = LOOP_GRACE,
-        noted: Noted = _unnoted,
+        noted: Noted = unnoted,
     ) -> "SqliteLog":
         """A handle on the log at `path`, which is made or migrated (after a backup) where need be.
 

@@ -19,6 +19,10 @@ class Noted(Protocol):
         ...
 
 
+def unnoted(event: str, **fields: object) -> None:
+    """Nobody wants to know."""
+
+
 class Watch:
     """Looks at the holder of one lock whenever its waiter has waited for long."""
 

@@ -71,7 +71,8 @@ def check_schemas(
         for text in warnings:
             remark(f"warning: {text}")
         if not problems:
-            line(f"{len(services)} services keep to {loaded.config.schemas}")
+            keep = "service keeps" if len(services) == 1 else "services keep"
+            line(f"{len(services)} {keep} to {loaded.config.schemas}")
     return Code.BAD_INPUT if problems else Code.DONE
 
 

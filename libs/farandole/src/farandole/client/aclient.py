@@ -37,8 +37,8 @@ _INSIDE_KEPT = 1000
 class AsyncClient:
     """`async with AsyncClient("sqlite:///var/log.db") as client:`; a `Log` that is given stays open afterwards.
 
-    `schemas`: a folder of exported schemas that what is published has to fit, for types that it has (needs the
-    package jsonschema). For one event loop; calls may overlap. Raises LogError where the log cannot be used.
+    `schemas`: a folder of exported schemas that what is published has to fit, for types that it has. For one event
+    loop; calls may overlap. Raises LogError where the log cannot be used.
     """
 
     def __init__(self, log: str | Log, *, schemas: Path | None = None) -> None:

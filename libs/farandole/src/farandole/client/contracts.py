@@ -1,7 +1,6 @@
 """Holds what is published from outside against the exported schemas; a convenience, for the steps check it anyway."""
 
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,12 @@ class Contracts:
 
     def check(self, found: Draft) -> None:
         """Raise BadInput naming the fields, where the folder has the type and the data does not fit it."""
-        if importlib.util.find_spec("jsonschema") is None:
-            return
         if self._committed is None:
             self._committed = load(self._folder)
         known = [c for c in self._committed if (c.type, c.version) == (found.type, found.version)]
         if not known:
             return
+        # Not at the top: it takes longer to import than most commands take to run.
         validator = importlib.import_module("jsonschema").Draft202012Validator(known[-1].schema)
         errors = list(validator.iter_errors(read_interoperable(found.data)))
         if errors:

@@ -22,7 +22,7 @@ SEED ?= 1
 MUTANT ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup check format test demo bench chaos rehearsal schemas wheels lock clean
+.PHONY: help setup check format test demo bench chaos rehearsal proofs schemas wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -61,6 +61,13 @@ chaos: setup  ## kill services while they work: KILLS=100 SEED=1
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
+
+# Nothing else may run meanwhile. A bar that is missed ends the bench with 1; its proof is kept all the same.
+proofs: setup  ## run rehearsal, chaos and bench, and keep what they print under docs/proofs/
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
+	$(PY) -m scripts.proof rehearsal $(PY) -m tests.rehearsal
+	$(PY) -m scripts.proof chaos $(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
+	-$(PY) -m scripts.proof bench $(PY) -m tests.bench
 
 schemas: setup  ## write schemas/ from the services, and compare every consumer with every version
 	$(FARANDOLE) schemas export $(SERVICES)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -88,7 +88,12 @@ def service(code: str, *args: str) -> "subprocess.Popen[bytes]":
 
 def guards() -> set[psutil.Process]:
     """The guards of this process."""
-    return {child for child in psutil.Process().children() if any("guard.py" in word for word in child.cmdline())}
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # another one, which ended between two looks
+            if any("guard.py" in word for word in child.cmdline()):
+                found.add(child)
+    return found
 
 
 @pytest.fixture

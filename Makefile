@@ -21,6 +21,7 @@ KILLS ?= 100
 SEED ?= 1
 MUTANT ?=
 PYTEST_ARGS ?=
+CHECKED ?=
 
 .PHONY: help setup check format test demo bench chaos rehearsal proofs schemas wheels lock clean
 
@@ -44,8 +45,9 @@ format: setup  ## format the code, and mend what ruff can mend
 
 # What starts services of its own runs a file at a time in each worker, for such a file shares what it started;
 # what kills processes runs alone, after the rest.
+# CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
-	$(PY) -m pytest -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
+	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest -q -n $(JOBS) --dist loadfile -m '(slow or e2e) and not chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest -q -m chaos $(PYTEST_ARGS)
 

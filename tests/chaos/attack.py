@@ -16,7 +16,7 @@ from tests.chaos import looks
 from tests.support.stage import Stage
 
 LEASE = 2.0  # seconds; Stage asks the log for it
-REST = 5.0  # seconds that a service has between two deaths
+REST = 5.0  # seconds that a service lives at least: who dies as soon as it starts never finishes anything
 HELD = 0.85  # share of kills that wait for a service with a delivery in flight
 
 
@@ -36,21 +36,23 @@ class Attack:
 
     def __init__(self, stage: Stage, kills: int, seed: int) -> None:
         self._stage, self._kills, self._chance = stage, kills, random.Random(seed)
-        self._killed_at: dict[str, float] = {}
+        self._first_seen: dict[int, float] = {}  # by pid
+        self._still: set[str] = set()  # stopped for now
         self.tally = Tally()
 
     async def run(self) -> Tally:
-        """Make every kill; between them a zombie every ten, and one that is stopped inside a write every twenty."""
-        while self.tally.kills < self._kills:
-            await asyncio.sleep(self._chance.uniform(0.02, 0.25))
-            if not await self._kill():
-                continue
-            if self.tally.kills % 10 == 5:
-                await self._zombie()
-            if self.tally.kills % 20 == 10:
-                await self._stop_inside_write()
-            if self.tally.kills % 10 == 0:
-                sys.stderr.write(f"kills {self.tally.kills}/{self._kills}, {self.tally.held} in flight\n")
+        """Make every kill; every ten a zombie among them, every twenty one that is stopped inside a write."""
+        async with asyncio.TaskGroup() as zombies:
+            while self.tally.kills < self._kills:
+                await asyncio.sleep(self._chance.uniform(0.02, 0.25))
+                if not await self._kill():
+                    continue
+                if self.tally.kills % 10 == 5:
+                    zombies.create_task(self._zombie())
+                if self.tally.kills % 20 == 10:
+                    await self._stop_inside_write()
+                if self.tally.kills % 10 == 0:
+                    sys.stderr.write(f"kills {self.tally.kills}/{self._kills}, {self.tally.held} in flight\n")
         return self.tally
 
     async def _kill(self) -> bool:
@@ -71,14 +73,17 @@ class Attack:
             self.tally.kills += 1
             self.tally.held += held
             self.tally.victims[name] = self.tally.victims.get(name, 0) + 1
-            self._killed_at[name] = time.monotonic()
             return True
         return False
 
     def _rested(self, running: dict[str, int]) -> dict[str, int]:
-        """Those that had time to come back, or nothing would ever be finished and nobody be in flight."""
+        """Those that have lived for a while."""
         now = time.monotonic()
-        return {name: pid for name, pid in running.items() if now - self._killed_at.get(name, 0.0) > REST}
+        return {
+            name: pid
+            for name, pid in running.items()
+            if name not in self._still and now - self._first_seen.setdefault(pid, now) > REST
+        }
 
     def _victim(self, names: Iterable[str]) -> str:
         """One of those that were killed least: who dies again and again is started later and later."""
@@ -91,11 +96,13 @@ class Attack:
         if not running:
             return
         name = self._chance.choice(sorted(looks.in_flight(self._stage.log) & running.keys() or running))
-        with suppress(ProcessLookupError):
+        self._still.add(name)
+        with suppress(ProcessLookupError):  # it held the log's lock, and the others found out
             os.kill(running[name], signal.SIGSTOP)
             await asyncio.sleep(LEASE + 1.5)
             os.kill(running[name], signal.SIGCONT)
             self.tally.zombies += 1
+        self._still.discard(name)
 
     async def _stop_inside_write(self) -> None:
         """Stop whoever holds the log's write lock, and leave it stopped: the others must go on."""

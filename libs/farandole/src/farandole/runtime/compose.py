@@ -40,9 +40,14 @@ class Prepared:
         self._settled: dict[int, Delivery] = {}
         self._standing: dict[int, Delivery] = {}
         records: list[NewRecord] = []
+        settled = self._settled
         for outcome in outcomes:
             records += outcome.records
-            self._row_changes(outcome)
+            delivery = outcome.delivery
+            if outcome.settles and delivery.row is None and not (outcome.rows or self.rows or self._standing):
+                settled[id(delivery)] = delivery
+            else:
+                self._row_changes(outcome)
         self._opened: list[Delivery] = []
         self.positions = {topic: self._position(topic, age) for topic in partition.inflight}
         self.rows |= partition.seen.rows(self.positions.get(plan.leased, 0), now)
@@ -76,7 +81,7 @@ class Prepared:
     def _position(self, topic: str, age: float) -> int:
         """Up to where every record is finished or has a row after this commit; writes the open rows."""
         inflight = self.partition.inflight[topic]
-        done = self._settled.keys() | self._standing.keys()
+        done = self._settled.keys() | self._standing.keys() if self._standing else self._settled.keys()
         high = self.partition.position.get(topic, 0)
         for offset, delivery in inflight.items():
             if id(delivery) in done or delivery.received <= age:
@@ -98,10 +103,13 @@ class Prepared:
             delivery.row = delivery.key
             partition.owed[delivery.key] = delivery
             self._drop(delivery)
+        owed, inflight = partition.owed, partition.inflight
         for delivery in self._settled.values():
-            partition.owed.pop(delivery.key, None)
+            if owed:
+                owed.pop(delivery.key, None)
             delivery.row = None
-            self._drop(delivery)
+            if delivery.topic in inflight:
+                inflight[delivery.topic].pop(delivery.offset, None)
         partition.remembered(self.rows, self.positions, self._now)
 
     def _drop(self, delivery: Delivery) -> None:

@@ -55,6 +55,9 @@ class Outcome:
 
 def completed(plan: Plan, delivery: Delivery, given: Given, started: float, finished: float) -> Outcome:
     """The outcome of an attempt that gave something. Raises RecordRefused where an output is too large."""
+    envelope = delivery.envelope
+    if plan.sole is not None and envelope is not None and given[0].__class__ is Item:
+        return _one_of_one(plan, delivery, envelope, given[0], started, finished)
     line = _Line(plan, delivery)
     slots = plan.step.signature.slots
     for number, part in enumerate(given):
@@ -67,6 +70,45 @@ def completed(plan: Plan, delivery: Delivery, given: Given, started: float, fini
             line.single(number, event_type(slot, part), part)
     facts = _completed_facts(plan, delivery, line.outs, started, finished)
     return Outcome(delivery, "completed", line.records, facts, started=started, finished=finished)
+
+
+def _one_of_one(
+    plan: Plan, delivery: Delivery, envelope: Envelope, item: Item, started: float, finished: float
+) -> Outcome:
+    """`completed` where one event gave one event, as nearly always: what the general way gives, in half the time."""
+    kind = plan.sole
+    assert kind is not None
+    _, key, data = item
+    _check_size(plan, kind, data)
+    derivation = delivery.ids
+    event_id = derivation.event(0)
+    workflow, scope, generation = envelope.workflow, envelope.scope, envelope.generation
+    trace = _trace(delivery, envelope, workflow)
+    about = (workflow, envelope.id, scope, generation, trace, None, ())
+    raw_key, value, headers = encode(
+        tuple.__new__(Envelope, (event_id, plan.producer, kind.name, kind.version, data, key, *about))
+    )
+    record = tuple.__new__(NewRecord, (kind.name, value, raw_key, headers, None))
+    told = fact(plan, delivery, "completed", started=started, finished=finished)
+    told["outputs"] = [{"slot": 0, "type": plan.sole_wire, "id": event_id, "key": key}]
+    return Outcome(delivery, "completed", [record], [told], started=started, finished=finished)
+
+
+def _trace(delivery: Delivery, envelope: Envelope | None, workflow: str) -> str:
+    """The `traceparent` of what the present attempt gives."""
+    if delivery.from_within and envelope is not None and envelope.traceparent:
+        trace = envelope.traceparent[3:35]
+    else:
+        trace = ids.trace_id(workflow)
+    return ids.traceparent(trace, ids.span_id(delivery.ids.delivery, delivery.attempt))
+
+
+def _check_size(plan: Plan, kind: EventType, data: bytes) -> None:
+    if len(data) + ROOM_FOR_HEADERS > plan.record_limit:
+        raise RecordRefused(
+            f"{kind.name} has {len(data)} bytes of data; the log takes {plan.record_limit}: "
+            "put the content into an asset (ctx.save) and publish its name"
+        )
 
 
 def forwarded(plan: Plan, delivery: Delivery, why: Why) -> Outcome:
@@ -100,12 +142,7 @@ class _Line:
         self.outs: list[Out] = []
         self._workflow = workflow = delivery.workflow
         group, envelope = delivery.group, delivery.envelope
-        span = ids.span_id(delivery.ids.delivery, delivery.attempt)
-        if delivery.from_within and envelope is not None and envelope.traceparent:
-            trace = envelope.traceparent[3:35]
-        else:
-            trace = ids.trace_id(workflow)
-        self._trace = ids.traceparent(trace, span)
+        self._trace = _trace(delivery, envelope, workflow)
         self._scope: Scope = ()
         self._generation, self._cause = 0, None
         if group is not None:
@@ -162,11 +199,7 @@ class _Line:
         self.outs.append(out)
 
     def _write(self, topic: str, kind: EventType, item: Item, event_id: str, scope: Scope) -> None:
-        if len(item.data) + ROOM_FOR_HEADERS > self._plan.record_limit:
-            raise RecordRefused(
-                f"{kind.name} has {len(item.data)} bytes of data; the log takes {self._plan.record_limit}: "
-                "put the content into an asset (ctx.save) and publish its name"
-            )
+        _check_size(self._plan, kind, item.data)
         about = (self._workflow, self._cause, scope, self._generation, self._trace, None, ())
         parts = (event_id, self._plan.producer, kind.name, kind.version, item.data, item.key, *about)
         key, value, headers = encode(tuple.__new__(Envelope, parts))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from farandole.events.edge import check_interoperable
-from farandole.events.envelope import Envelope
+from farandole.events.envelope import ABSENT, Envelope
 from farandole.events.errors import BadInput, DecodeError, IdConflict, RecordRefused, UnknownVersion
 from farandole.events.event import explain
 from farandole.events.ids import workflow_id
@@ -129,7 +129,7 @@ class Partition:
     def _wrong(self, delivery: Delivery) -> BadInput | None:
         """Why a decoded record is not for this step, or None."""
         envelope = delivery.envelope
-        if envelope is None or envelope.is_absence:
+        if envelope is None or envelope.type == ABSENT:
             return None
         if envelope.type != delivery.place[0]:
             return DecodeError(f"{envelope.type} stands in topic {delivery.place[0]}; publish it to its own topic")
@@ -203,7 +203,7 @@ class Partition:
         delivery.behind = ""
         if delivery.error is not None:
             self.die(delivery, _reason(delivery), delivery.error)
-        elif delivery.envelope is not None and delivery.envelope.is_absence:
+        elif delivery.envelope is not None and delivery.envelope.type == ABSENT:
             self._forward_absence(delivery)
         else:
             delivery.state = State.READY
@@ -244,7 +244,10 @@ class Partition:
         if delivery.group is not None:
             self.holding.close(delivery.group, outcome)
         self.crew.finished(outcome)
-        self._leave(delivery)
+        if delivery.lane is None:
+            delivery.state = State.DONE
+        else:
+            self._leave(delivery)
 
     def fail(self, delivery: Delivery, error: BaseException, started: float, finished: float) -> None:
         """An attempt raised: it is retried, or it dies."""

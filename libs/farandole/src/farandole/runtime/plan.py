@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from farandole.events.event import EventType
 from farandole.log.ports import Clock
 from farandole.runtime import topics
 from farandole.runtime.bind import EventClass
@@ -35,12 +36,18 @@ class Plan:
     state: str = field(init=False)
     dlq: str = field(init=False)
     leased: str = field(init=False)
+    sole: EventType | None = field(init=False)
+    """What the step gives, where that is one event of one type; `sole_wire` as it stands on the wire."""
+    sole_wire: str = field(init=False)
     named: dict[str, str] = field(init=False)
     """What every fact of the step says alike."""
 
     def __post_init__(self) -> None:
         step, put = self.step, object.__setattr__
         put(self, "producer", step.producer)
+        sole = step.signature.sole_out.event_type if step.signature.sole_out else None
+        put(self, "sole", sole)
+        put(self, "sole_wire", sole.wire if sole else "")
         about = {"service": step.service, "step": step.name, "version": self.service_version, "worker": self.worker}
         put(self, "named", about)
         put(self, "inbox", topics.inbox(step.service, step.name))

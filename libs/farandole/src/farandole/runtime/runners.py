@@ -158,7 +158,7 @@ class LoopRunner:
             given = read_given(step.signature, await step.fn(**kwargs))
         except Exception as raised:  # noqa: BLE001 - a step may raise anything; it ends as a retry or a dead letter
             return End(delivery, None, raised, started, now())
-        return End(delivery, given, None, started, now())
+        return tuple.__new__(End, (delivery, given, None, started, now()))
 
     async def _fully(self, delivery: Delivery) -> End:
         bench, plan, step = self._bench, self._bench.plan, self._bench.plan.step

@@ -92,7 +92,8 @@ class AsyncClient:
 
         `id` makes it idempotent: the same id of the same `source` with the same body is taken once, however often
         it is published; drawn where it is not given. `workflow`: the one that it belongs to; else it starts one.
-        Raises BadInput for what no step could take, IdConflict where the id was published with another body.
+        Raises BadInput for what no step could take, IdConflict where the id was published with another body or in
+        another workflow.
         """
         found = await self._known(publishing.draft(event, data))
         event_id = uuid.uuid4().hex if id is None else id
@@ -106,7 +107,12 @@ class AsyncClient:
             raise IdConflict(text) from error
         if not publishing.is_accepted(found, self._manifests):
             self._inside.append((record, places[0]))
-        return Published(event_id, source, publishing.workflow_of(event_id, source, workflow), places[0])
+        wanted = publishing.workflow_of(event_id, source, workflow)
+        first = await self.log.fetch(*places[0]) if id is not None else None
+        if first is not None and (before := publishing.workflow_in(first)) != wanted:
+            raise IdConflict(f"id {event_id!r} of source {source!r} was published before in workflow {before}; "
+                             "choose another id, or that workflow")  # fmt: skip
+        return Published(event_id, source, wanted, places[0])
 
     async def _known(self, found: Draft) -> Draft:
         """The draft as the manifests complete it. Raises BadInput where the log has no such topic."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from farandole.events.attributes import check_text, read_type
-from farandole.events.codec import encode
+from farandole.events.codec import decode, encode
 from farandole.events.edge import check_id, read_interoperable
 from farandole.events.envelope import Envelope
 from farandole.events.errors import BadInput, DecodeError
@@ -16,7 +16,7 @@ from farandole.events.ids import workflow_id
 from farandole.events.limits import TEXT_LIMIT, VALUE_LIMIT
 from farandole.events.manifest import Manifest
 from farandole.events.manifest import Published as Declared
-from farandole.log.record import NewRecord, Place
+from farandole.log.record import NewRecord, Place, Record
 
 _VERSIONED = re.compile(r".+\.v[1-9][0-9]{0,8}")
 Body = bytes | str | Mapping[str, Any]
@@ -140,6 +140,12 @@ def make_record(found: Draft, *, event_id: str, source: str, workflow: str | Non
     )
     parts = encode(envelope)
     return NewRecord(found.type, parts.value, parts.key, parts.headers)
+
+
+def workflow_in(record: Record) -> str:
+    """The workflow of an input as it stands in the log."""
+    envelope = decode(record.key, record.value, record.headers)
+    return workflow_of(envelope.id, envelope.source, envelope.workflow)
 
 
 def workflow_of(event_id: str, source: str, workflow: str | None) -> str:

@@ -118,7 +118,7 @@ class Partition:
     def _foreign_fault(self, envelope: Envelope, *, same_body: bool) -> BadInput | None:
         """What is wrong with an event that no step of this dance wrote."""
         if not same_body:
-            what = f"id {envelope.id!r} of source {envelope.source!r} was seen with another body"
+            what = f"id {envelope.id!r} of source {envelope.source!r} was seen with another body or workflow"
             return IdConflict(f"{what}; publish it under an id of its own")
         try:
             check_interoperable(envelope.data)

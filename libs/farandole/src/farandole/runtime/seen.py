@@ -4,7 +4,7 @@ from collections import deque
 from typing import Literal
 
 from farandole.events.envelope import Envelope
-from farandole.events.ids import fingerprint
+from farandole.events.ids import fingerprint, workflow_id
 from farandole.runtime.rows import SEEN_FOR, SEEN_LIMIT, seen_row
 
 Verdict = Literal["new", "same", "conflict"]
@@ -22,7 +22,7 @@ class Seen:
 
     def check(self, offset: int, envelope: Envelope) -> Verdict:
         """Whether an input is new; a new one is remembered, and written with the next commit past `offset`."""
-        name, body = fingerprint(envelope.source, envelope.id), fingerprint(envelope.data)
+        name, body = fingerprint(envelope.source, envelope.id), _body(envelope)
         before = self._bodies.get(name)
         if before is not None:
             return "same" if before == body else "conflict"
@@ -33,7 +33,7 @@ class Seen:
     def knows(self, envelope: Envelope) -> bool:
         """Whether its body is the one that was seen under its id, or is not remembered any more."""
         before = self._bodies.get(fingerprint(envelope.source, envelope.id))
-        return before is None or before == fingerprint(envelope.data)
+        return before is None or before == _body(envelope)
 
     def restore(self, key: str, at: float, entries: list[tuple[bytes, bytes]]) -> None:
         """Take in one row, oldest first."""
@@ -70,3 +70,8 @@ class Seen:
             surplus -= len(kept[2])
             gone.append(kept)
         return gone
+
+
+def _body(envelope: Envelope) -> bytes:
+    """What makes it the same event: dropped, it must owe nothing, so it may not name another workflow."""
+    return fingerprint(envelope.workflow or workflow_id(*envelope.identity), envelope.data)

@@ -36,6 +36,9 @@ def test_the_same_id_and_body_is_taken_once_and_another_body_is_refused() -> Non
         assert await client.publish(event, id="x") == first
         with pytest.raises(IdConflict, match=r"id 'x' of source 'client' was published before with another body"):
             await client.publish(OrderPlaced(order="b"), id="x")
+        with pytest.raises(IdConflict, match=rf"published before in workflow {first.workflow}"):
+            await client.publish(event, id="x", workflow="another")
+        assert await client.publish(event, id="x", workflow=first.workflow) == first
         other = await client.publish(OrderPlaced(order="b"), id="x", source="till-2")
         assert other.workflow != first.workflow
         spans = await client.log.spans(["order.placed"])

@@ -3,6 +3,7 @@
 import pytest
 
 from farandole.events.envelope import Envelope
+from farandole.events.ids import workflow_id
 from farandole.log.record import Record
 from farandole.runtime import seen as seen_module
 from farandole.runtime.rows import SEEN_FOR, read_row
@@ -30,6 +31,15 @@ def test_the_same_input_again_is_the_same_and_another_body_a_conflict() -> None:
         "conflict",
     ]
     assert seen.check(3, _input(1)._replace(source="elsewhere")) == "new"
+
+
+def test_the_same_input_in_another_workflow_is_a_conflict() -> None:
+    """Dropped, it would leave a workflow that nothing ever ends."""
+    seen = Seen()
+    own = workflow_id("outside", "id-1")
+    assert seen.check(0, _input(1)) == "new"
+    assert seen.check(1, _input(1)._replace(workflow=own)) == "same"
+    assert seen.check(2, _input(1)._replace(workflow="another")) == "conflict"
 
 
 def test_one_row_a_commit_holds_what_lies_below_the_position() -> None:

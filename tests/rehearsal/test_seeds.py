@@ -9,7 +9,7 @@ import pytest
 from tests.rehearsal.stage import CHAINS, SEEDS, command, perform
 
 _SHARES = 20
-_HASHED = (3, 58, 121)
+_HASHED = (3, 121)
 
 
 @pytest.mark.parametrize("share", range(_SHARES))
@@ -27,7 +27,7 @@ def test_whatever_befalls_it_every_invariant_holds_and_the_end_is_the_same(chain
 @pytest.mark.parametrize("chain", CHAINS)
 def test_the_seeds_together_inflict_every_fault(chain: str) -> None:
     """No fault is a dead letter of this test: each kind happens, at reads and at writes."""
-    happened = [fault for seed in range(1, 31) for fault in perform(CHAINS[chain], seed).happened]
+    happened = [fault for seed in range(1, 16) for fault in perform(CHAINS[chain], seed).happened]
     words = {fault.split()[1] for fault in happened}
     assert words == {"crash", "pause", "expiry", "error", "delay"}
     assert {fault.rpartition(" ")[2] for fault in happened} >= {"poll", "commit", "restore", "subscribe"}

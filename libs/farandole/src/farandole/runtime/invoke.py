@@ -64,15 +64,12 @@ def arguments(step: AnyStep, given: list[Wanted], ctx: Context | None, provided:
     Raises DecodeError for an event that its view does not accept.
     """
     kwargs: dict[str, Any] = {}
-    try:
-        for name, many, pairs in given:
-            if many:
-                kwargs[name] = [view.read(data) for view, data in pairs]
-            else:
-                ((view, data),) = pairs
-                kwargs[name] = view.read(data)
-    except ValidationError as error:
-        raise DecodeError(explain(error)) from None  # its own text would hold the values
+    for name, many, pairs in given:
+        if many:
+            kwargs[name] = [_read(view, data) for view, data in pairs]
+        else:
+            ((view, data),) = pairs
+            kwargs[name] = _read(view, data)
     if ctx is not None and step.signature.context is not None:
         kwargs[step.signature.context] = ctx
     kwargs.update(provided)
@@ -85,11 +82,14 @@ def arguments_of(step: AnyStep, delivery: Delivery, ctx: Context | None, provide
     view = signature.sole_in
     if view is None or envelope is None or ctx is not None:
         return arguments(step, wanted(signature, delivery), ctx, provided)
+    return {signature.params[0].name: _read(view, envelope.data), **provided}
+
+
+def _read(view: type[Event], data: bytes) -> Event:
     try:
-        event = view.read(envelope.data)
+        return view.read(data)
     except ValidationError as error:
-        raise DecodeError(explain(error)) from None
-    return {signature.params[0].name: event, **provided}
+        raise DecodeError(explain(error)) from None  # its own text would hold the values
 
 
 def call(step: AnyStep, kwargs: Mapping[str, Any]) -> Given:

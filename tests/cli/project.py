@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +81,12 @@ class Project:
         (folder / "farandole.toml").write_text(SETTINGS)
         return cls(folder)
 
-    def farandole(self, *args: str | bytes, given: bytes | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run one command to its end."""
+    def farandole(
+        self, *args: str | bytes, given: bytes | None = None, before: Sequence[str] = ()
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run one command to its end. `before`: a command that runs it, such as strace."""
         return subprocess.run(
-            [sys.executable, "-m", "farandole", *args],
+            [*before, sys.executable, "-m", "farandole", *args],
             cwd=self.folder,
             env=environment(),
             input=None if given is None else given.decode(),
@@ -102,11 +104,12 @@ class Project:
             code = main(args)
         return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
-    def start(self, *args: str) -> "subprocess.Popen[str]":
-        """Start a command that goes on; its output goes to files named after it."""
-        with open(self.folder / f"{args[0]}.out", "w") as out, open(self.folder / f"{args[0]}.err", "w") as err:
+    def start(self, *args: str, before: Sequence[str] = (), name: str = "") -> "subprocess.Popen[str]":
+        """Start a command that goes on; its output goes to files named after it, or as said."""
+        name = name or args[0]
+        with open(self.folder / f"{name}.out", "w") as out, open(self.folder / f"{name}.err", "w") as err:
             return subprocess.Popen(
-                [sys.executable, "-m", "farandole", *args],
+                [*before, sys.executable, "-m", "farandole", *args],
                 cwd=self.folder,
                 env=environment(),
                 stdin=subprocess.DEVNULL,

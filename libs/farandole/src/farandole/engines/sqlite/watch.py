@@ -43,6 +43,7 @@ class Watch:
         holder = self._lock.holder()
         waited = round(time.monotonic() - since, 1)
         if holder is not None and self._end_if_stopped(holder):
+            self._reported = since  # it may take a moment to be gone
             self._noted("holder of the log's lock stood still and was killed", pid=holder.pid, waited=waited)
         elif self._reported != since:
             self._reported = since

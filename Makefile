@@ -17,6 +17,7 @@ SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(
 
 # What may be said on the command line: make chaos KILLS=20 SEED=7, make rehearsal MUTANT=name, make check JOBS=1, make demo LOG=URL
 JOBS ?= auto
+STAGES ?= 3
 KILLS ?= 100
 SEED ?= 1
 MUTANT ?=
@@ -43,12 +44,12 @@ format: setup  ## format the code, and mend what ruff can mend
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-# What starts services of its own runs a file at a time in each worker, for such a file shares what it started;
-# the storm of kills runs alone, after the rest.
+# What starts services of its own runs a file at a time in each worker, for such a file shares what it started, and
+# in more workers than there are cores, for it waits a lot; the storm of kills runs alone, after the rest.
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
-	$(PY) -m pytest --ignore tests/chaos -q -n $(JOBS) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore tests/chaos -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
 
 demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/demo

@@ -28,7 +28,7 @@ TARGETS = [
     f"{name}.steps:service"
     for name in "ingest stacking tiling calibration masking indices mosaic cog quicklook catalogue".split()
 ]
-AT_ONCE = 8  # scenes in flight
+AT_ONCE = 4  # scenes in flight
 STARTS_WITHIN = 60.0
 HEALS_WITHIN = 120.0
 

@@ -17,6 +17,7 @@ from tests.support.stage import Stage
 
 LEASE = 2.0  # seconds; Stage asks the log for it
 REST = 5.0  # seconds that a service lives at least: who dies as soon as it starts never finishes anything
+LOOK = 0.3  # seconds between two looks at all processes, which cost more than a look at the log
 HELD = 0.85  # share of kills that wait for a service with a delivery in flight
 
 
@@ -38,6 +39,8 @@ class Attack:
         self._stage, self._kills, self._chance = stage, kills, random.Random(seed)
         self._first_seen: dict[int, float] = {}  # by pid
         self._still: set[str] = set()  # stopped for now
+        self._running: dict[str, int] = {}
+        self._looked = 0.0
         self.tally = Tally()
 
     async def run(self) -> Tally:
@@ -59,7 +62,7 @@ class Attack:
         wanted = self._chance.random() < HELD
         deadline = time.monotonic() + 10.0
         while True:
-            running = self._rested(looks.services(self._stage.up))
+            running = self._rested(self._services())
             busy = looks.in_flight(self._stage.log) & running.keys()
             if busy or not wanted or time.monotonic() > deadline:
                 break
@@ -68,6 +71,7 @@ class Attack:
             return False
         name = self._victim(busy if busy and wanted else running.keys())
         held = name in looks.in_flight(self._stage.log)  # looked at again: it may have committed meanwhile
+        self._looked = 0.0
         with suppress(ProcessLookupError):
             os.kill(running[name], signal.SIGKILL)
             self.tally.kills += 1
@@ -75,6 +79,11 @@ class Attack:
             self.tally.victims[name] = self.tally.victims.get(name, 0) + 1
             return True
         return False
+
+    def _services(self) -> dict[str, int]:
+        if time.monotonic() - self._looked > LOOK:
+            self._running, self._looked = looks.services(self._stage.up), time.monotonic()
+        return self._running
 
     def _rested(self, running: dict[str, int]) -> dict[str, int]:
         """Those that have lived for a while."""

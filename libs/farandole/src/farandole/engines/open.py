@@ -1,5 +1,6 @@
 """From a URL to an engine's log; the only place that knows every engine."""
 
+import importlib
 import math
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from farandole.engines.sqlite.watch import Noted, unnoted
 from farandole.events.errors import ConfigError
 from farandole.log.ports import Log
 
-_FORMS = "sqlite:///path/to/log.db on one machine, or memory: within one process"
+_FORMS = "sqlite:///path/to/log.db on one machine, kafka://host:9092/namespace on many, or memory: within one process"
 _LEASES = (0.1, 3600.0)
 
 
@@ -28,6 +29,7 @@ async def open_log(url: str, *, clusters: MutableMapping[str, Cluster] | None = 
     """A handle on the log that the URL names; it is to be closed.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`: the path stands as it is, nothing in it is decoded.
+    `kafka://host:port[,…][/namespace]`: see `engines.kafka.address`.
     `memory:`: a log of its own. `memory:NAME`: the one of that name in `clusters`, which the caller keeps for
     all who are to share it; it is made there when it is missing. Both take `?lease=SECONDS`. `noted` is told what
     an operator should know. Raises ConfigError naming the remedy, LogFormatError, LogUnavailable.
@@ -40,7 +42,9 @@ async def open_log(url: str, *, clusters: MutableMapping[str, Cluster] | None = 
         lease = _lease(parts)
         return await SqliteLog.open(path, lease=SQLITE_LEASE if lease is None else lease, noted=noted)
     if parts.scheme == "kafka":
-        raise ConfigError(f"kafka:// is not there yet; use {_FORMS}")
+        engine = importlib.import_module("farandole.engines.kafka.log")  # its clients are slow to load
+        log: Log = await engine.KafkaLog.open(url)
+        return log
     raise ConfigError(f"no engine for the log's URL (scheme {parts.scheme!r}); use {_FORMS}")
 
 

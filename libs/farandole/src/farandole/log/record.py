@@ -51,7 +51,10 @@ class TopicSpec(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The offsets that a partition holds: `start` ≤ offset < `end`; under compaction not every one is there."""
+    """The offsets that a partition holds: `start` ≤ offset < `end`; not every one is of a record.
+
+    Compaction takes records away, and on Kafka the end of a transaction takes an offset too.
+    """
 
     start: int
     end: int

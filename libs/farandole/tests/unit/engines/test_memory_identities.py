@@ -2,8 +2,8 @@
 
 import pytest
 
-from farandole.engines.memory.identities import AT_LEAST, REMEMBERED, Identities
 from farandole.events.errors import IdConflict
+from farandole.log.identities import AT_LEAST, REMEMBERED, Identities
 from farandole.log.record import Place
 
 PLACE = Place("t", 0, 0)

@@ -74,7 +74,7 @@ def test_a_sqlite_url_names_its_file(url: str, path: Path | None) -> None:
         ("", "no scheme"),
         ("var/log.db", "no scheme; use sqlite:///"),
         ("postgres://user:secret@host/db", r"scheme 'postgres'\); use sqlite:///"),
-        ("kafka://host/eo", "not there yet; use sqlite:///"),
+        ("kafka://", "names no broker; write kafka://host:9092"),
         ("sqlite:", "three slashes"),
         ("sqlite:///", "three slashes"),
         ("sqlite://var/log.db", "three slashes"),

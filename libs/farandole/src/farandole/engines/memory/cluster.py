@@ -9,11 +9,11 @@ from farandole.engines.memory.chance import Chance
 from farandole.engines.memory.faults import Faults
 from farandole.engines.memory.groups import Group, Member
 from farandole.engines.memory.handle import Handle, World
-from farandole.engines.memory.identities import Identities
 from farandole.engines.memory.loop import SystemClock
 from farandole.engines.memory.mutants import known
 from farandole.engines.memory.topics import Topics
 from farandole.events.errors import ConfigError, RecordRefused
+from farandole.log.identities import Identities
 from farandole.log.ports import Clock, Lease
 from farandole.log.record import NewRecord, Place, TopicPartition, TopicSpec
 

@@ -7,7 +7,7 @@ from farandole.events.errors import RecordRefused
 from farandole.log.ports import Interest, Log, Unit
 from farandole.log.record import NewRecord, Record, TopicSpec
 from farandole.testing.contract.checks import refused, same
-from farandole.testing.contract.look import numbered, values_of
+from farandole.testing.contract.look import behind_last, numbered, values_of
 from farandole.testing.contract.member import Member, together
 from farandole.testing.contract.rig import Case, Rig
 
@@ -39,9 +39,7 @@ async def a_commit_is_visible_as_a_whole(rig: Rig) -> None:
     wanted = Counter(b"%d" % n for n in range(10))
     same(Counter(await values_of(other, "out")), wanted, "outputs")
     same(Counter(await values_of(other, "state")), wanted, "rows")
-    spans = await other.spans(["work"])
-    ends = {place: span.end for place, span in spans.items() if span.end}
-    same(await other.committed("group/step"), ends, "positions")
+    same(await other.committed("group/step"), await behind_last(other, "work"), "positions")
 
 
 async def positions_commit_per_topic(rig: Rig) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from farandole.events.errors import IdConflict
 from farandole.log.record import NewRecord, TopicSpec
 from farandole.testing.contract.checks import expect, refused, same
-from farandole.testing.contract.look import attempt, end_of, numbered, values_of
+from farandole.testing.contract.look import attempt, count_of, numbered, values_of
 from farandole.testing.contract.rig import Case, Rig
 
 IDS = [b"id-%d" % n for n in range(10)]
@@ -52,7 +52,7 @@ async def what_has_no_identity_is_always_written(rig: Rig) -> None:
     await log.ensure([TopicSpec("events")])
     for identities in (None, [None, b"id"], [None, b"id"]):
         await log.append([NewRecord("events", b"v"), NewRecord("events", b"v")], identities=identities)
-    same(await end_of(log, "events"), 5, "records")
+    same(await count_of(log, "events"), 5, "records")
 
 
 async def no_value_is_a_value(rig: Rig) -> None:
@@ -72,7 +72,7 @@ async def appends_at_once_write_an_identity_once(rig: Rig) -> None:
     calls = [log.append(numbered("events", 4), identities=IDS[:4]) for _ in range(5)]
     places = await asyncio.gather(*calls)
     same(places, [places[0]] * 5, "places")
-    same(await end_of(log, "events"), 4, "records")
+    same(await count_of(log, "events"), 4, "records")
 
 
 async def handles_share_identities(rig: Rig) -> None:
@@ -86,7 +86,7 @@ async def handles_share_identities(rig: Rig) -> None:
     places = await asyncio.gather(*calls)
     same(places, [places[0]] * 4, "places")
     await refused(two.append([NewRecord("events", b"other")], identities=IDS[:1]), IdConflict)
-    same(await end_of(two, "events"), 3, "records")
+    same(await count_of(two, "events"), 3, "records")
 
 
 async def an_append_of_a_crashed_handle_can_be_repeated(rig: Rig) -> None:
@@ -101,7 +101,7 @@ async def an_append_of_a_crashed_handle_can_be_repeated(rig: Rig) -> None:
         log = await rig.open()
         await rig.crash_at(log, point)
         ended = await attempt(rig, log.append(numbered(topic, 5), identities=identities))
-        there = await end_of(witness, topic)
+        there = await count_of(witness, topic)
         expect(there in (0, 5), f"{there} of 5 records after a crash at {point}")
         expect(there == 5 or not ended.returned, f"an append returned, crashed at {point}, and is not there")
         places = await witness.append(numbered(topic, 5), identities=identities)

@@ -4,7 +4,7 @@ from farandole.events.errors import RecordRefused
 from farandole.log.ports import Interest, Log, Unit
 from farandole.log.record import NewRecord, TopicSpec
 from farandole.testing.contract.checks import expect, refused, same
-from farandole.testing.contract.look import end_of, numbered, records_of, values_of
+from farandole.testing.contract.look import count_of, numbered, records_of, values_of
 from farandole.testing.contract.member import Member, together
 from farandole.testing.contract.rig import Case, Rig
 
@@ -43,7 +43,7 @@ async def a_larger_record_is_refused(rig: Rig) -> None:
     for call in (log.append([good, large, good]), member.subscription.commit(units)):
         error = await refused(call, RecordRefused)
         expect("out" in str(error) and str(size) in str(error), f"topic and size are not named: {error}")
-    same((await end_of(log, "out"), await log.committed("group/step")), (0, {}), "what was written")
+    same((await count_of(log, "out"), await log.committed("group/step")), (0, {}), "what was written")
     await member.subscription.commit(units[:1])
     same(await values_of(log, "out"), [b"good"], "the half that is not refused")
 
@@ -56,7 +56,7 @@ async def an_unknown_topic_is_refused(rig: Rig) -> None:
     unit = Unit(member.held[0], [good, stray], {"work": 0})
     for call in (log.append([good, stray]), member.subscription.commit([unit])):
         expect("nowhere" in str(await refused(call, RecordRefused)), "the topic is not named")
-    same((await end_of(log, "out"), await log.committed("group/step")), (0, {}), "what was written")
+    same((await count_of(log, "out"), await log.committed("group/step")), (0, {}), "what was written")
     same(sorted(spec.name for spec in await log.topics()), ["out", "work"], "topics")
 
 
@@ -67,7 +67,7 @@ async def an_unknown_partition_is_refused(rig: Rig) -> None:
     for number in (2, -1):
         call = log.append([NewRecord("out", b"good"), NewRecord("out", b"v", partition=number)])
         await refused(call, RecordRefused)
-    same(await end_of(log, "out"), 0, "records")
+    same(await count_of(log, "out"), 0, "records")
 
 
 async def a_commit_of_many_records_passes(rig: Rig) -> None:
@@ -76,7 +76,7 @@ async def a_commit_of_many_records_passes(rig: Rig) -> None:
     member = await start(rig, log)
     count = min(log.capabilities.commit_limit, 5000)
     await member.subscription.commit([Unit(member.held[0], numbered("out", count), {})])
-    same(await end_of(log, "out"), count, "records")
+    same(await count_of(log, "out"), count, "records")
 
 
 CASES: tuple[Case, ...] = (

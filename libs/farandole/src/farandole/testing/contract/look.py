@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from farandole.log.ports import Log
-from farandole.log.record import NewRecord, Record
+from farandole.log.record import NewRecord, Record, TopicPartition
 from farandole.testing.contract.checks import expect
 from farandole.testing.contract.rig import Rig
 
@@ -45,9 +45,14 @@ async def values_of(log: Log, *topics: str) -> list[bytes | None]:
     return [record.value for record in await records_of(log, *topics)]
 
 
-async def end_of(log: Log, topic: str) -> int:
-    """How many offsets were given out in all partitions of a topic."""
-    return sum(span.end for span in (await log.spans([topic])).values())
+async def count_of(log: Log, topic: str) -> int:
+    """How many records a topic holds; an offset may be of none."""
+    return len(await records_of(log, topic))
+
+
+async def behind_last(log: Log, topic: str) -> dict[TopicPartition, int]:
+    """The position behind the last record of each partition that has one."""
+    return {(record.topic, record.partition): record.offset + 1 for record in await records_of(log, topic)}
 
 
 async def eventually(rig: Rig, look: Callable[[], Awaitable[object]], what: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from farandole.log.ports import Interest, Log
 from farandole.log.record import NewRecord, Record, TopicSpec
 from farandole.testing.contract.checks import same
-from farandole.testing.contract.look import attempt, eventually, numbered, records_of
+from farandole.testing.contract.look import attempt, behind_last, eventually, numbered, records_of
 from farandole.testing.contract.member import Member, turns
 from farandole.testing.contract.rig import Case, Rig
 
@@ -104,10 +104,10 @@ def _events(troupe: Troupe) -> list[Callable[[], Awaitable[None]]]:
 
 async def _finish(rig: Rig, witness: Log) -> None:
     heir = await Member.join(witness, WORK)
+    ends = await behind_last(witness, "work")
 
     async def finished() -> bool:
         await heir.work(outputs)
-        ends = {place: span.end for place, span in (await witness.spans(["work"])).items()}
         return await witness.committed("group/step") == ends
 
     await eventually(rig, finished, "everything committed")

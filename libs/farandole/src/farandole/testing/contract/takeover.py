@@ -5,7 +5,7 @@ import asyncio
 from farandole.log.ports import Interest, Log
 from farandole.log.record import Record, TopicSpec
 from farandole.testing.contract.checks import expect, same
-from farandole.testing.contract.look import now, numbered
+from farandole.testing.contract.look import count_of, now, numbered
 from farandole.testing.contract.member import Member, together
 from farandole.testing.contract.rig import Case, Rig
 
@@ -108,8 +108,7 @@ async def a_killed_handle_loses_nothing_that_was_acknowledged(rig: Rig) -> None:
     log, witness = await rig.open(), await rig.open()
     await start(rig, log)
     await rig.kill(log)
-    spans = await witness.spans(["work"])
-    same(sum(span.end for span in spans.values()), 30, "records")
+    same(await count_of(witness, "work"), 30, "records")
     same(sum((await witness.committed("group/step")).values()), 20, "positions")
 
 

@@ -1,0 +1,96 @@
+"""The settings of every client: the safe ones, in one place; nobody else makes a client.
+
+Each answers a hazard: no automatic commit or reset, only committed records, every replica's acknowledgement, one
+partitioner (the engine names the partition itself), bounded prefetch.
+"""
+
+import uuid
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from farandole.engines.kafka.address import Address
+
+TRANSACTION = 10.0
+"""Seconds after which the brokers end a transaction whose producer is gone."""
+MAX_POLL = 300.0
+"""Seconds that a member may stay away from its polling thread; no step runs there."""
+RECORD_LIMIT = 1_000_000
+"""Bytes of key, value and headers; a topic's default limit less what a batch and its headers add."""
+_BATCH_LIMIT = 1_048_588  # the brokers' default of message.max.bytes
+_PREFETCH_KB = 4096
+_FETCH_WAIT_MS = 100  # a partition that is added waits for the fetch under way to come back
+
+Config = dict[str, Any]
+
+
+class Clients:
+    """Makes clients for one address."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.name = f"farandole-{uuid.uuid4().hex[:12]}"
+        """Names this handle to the brokers; the beginning of its transactional ids."""
+
+    def _common(self) -> Config:
+        return {
+            "bootstrap.servers": self.address.servers,
+            "client.id": self.name,
+            "allow.auto.create.topics": False,
+            "topic.metadata.refresh.interval.ms": 30_000,
+            "reconnect.backoff.max.ms": 1_000,
+            "log_level": 2,
+        }
+
+    def admin(self) -> AdminClient:
+        """For topics, groups and offsets."""
+        config = self._common()
+        del config["allow.auto.create.topics"]
+        return AdminClient(config)
+
+    def producer(self, transactional_id: str | None) -> Producer:
+        """Idempotent; with an id also transactional, and not yet initialised."""
+        config = self._common() | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 0,
+            "retry.backoff.ms": 5,  # a transaction waits so long for the markers of the one before
+            "message.max.bytes": _BATCH_LIMIT,
+            "compression.type": "none",
+        }
+        if transactional_id is None:
+            return Producer(config | {"delivery.timeout.ms": int(3 * TRANSACTION * 1000)})
+        return Producer(
+            config | {"transactional.id": transactional_id, "transaction.timeout.ms": int(TRANSACTION * 1000)}
+        )
+
+    def member(self, group: str) -> Consumer:
+        """A member of a group, whose lease is its session."""
+        session = int(self.address.lease * 1000)
+        return Consumer(
+            self._reading(group)
+            | {
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": session,
+                "heartbeat.interval.ms": max(100, session // 5),
+                "max.poll.interval.ms": max(session, int(MAX_POLL * 1000)),
+            }
+        )
+
+    def follower(self) -> Consumer:
+        """Reads partitions that it is told to, without a group; says where they end."""
+        return Consumer(self._reading(f"{self.name}-none") | {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
+
+    def _reading(self, group: str) -> Config:
+        return self._common() | {
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "error",
+            "check.crcs": True,
+            "queued.max.messages.kbytes": _PREFETCH_KB,
+            "fetch.wait.max.ms": _FETCH_WAIT_MS,
+            "fetch.error.backoff.ms": 100,
+        }

@@ -1,0 +1,124 @@
+"""The one transaction in which a member's outputs, positions and notes commit; blocking, on the member's own thread.
+
+The lock is shared with revocation: what was given up is dropped from a commit, the membership is taken inside it,
+and nothing is given up while a commit is under way.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import TopicPartition
+
+from farandole.engines.kafka.hold import Hold
+from farandole.engines.kafka.member import Member
+from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.note import Note
+from farandole.engines.kafka.transactor import Offsets, Transactor
+from farandole.log.ports import Unit
+from farandole.log.record import NewRecord
+
+
+class Portion(NamedTuple):
+    """A unit as it commits: its hold, if there is one, and records that have their partition."""
+
+    unit: Unit
+    hold: Hold | None
+    records: Sequence[NewRecord]
+    positions: Mapping[str, int]
+
+
+class Committer:
+    """Makes a member's transactions."""
+
+    def __init__(
+        self, transactor: Transactor, member: Member, names: Names, everyone: Callable[[], Iterable[Hold]]
+    ) -> None:
+        self.lock = threading.Lock()
+        self.stamp = ""
+        """Of the last transaction that was tried."""
+        self.transactor = transactor
+        self._member, self._names, self._everyone = member, names, everyone
+        self._stated = ""  # the transactional id that the notes of all holds name
+
+    def commit(self, portions: Sequence[Portion]) -> list[Unit]:
+        """Write all whose lease stands; the others. Raises what `Transactor.run` raises."""
+        with self.lock:
+            live = [p for p in portions if p.hold is not None and not p.hold.gone]
+            if any(p.records or p.positions for p in live):
+                self._write(live)
+            return [p.unit for p in portions if p.hold is None or p not in live]
+
+    def enter(self, holds: Sequence[Hold]) -> None:
+        """State that this member holds these from now on; fenced as any commit is."""
+        with self.lock:
+            self._transact([], {hold: dict(hold.positions) for hold in holds}, self.transactor.id)
+
+    def leave(self, holds: Sequence[Hold]) -> None:
+        """State that this member let go of these: a successor has nothing to end."""
+        with self.lock:
+            standing = [hold for hold in holds if not hold.gone]
+            for hold in standing:
+                hold.gone = True
+            if standing:
+                self._transact([], {hold: dict(hold.positions) for hold in standing}, "")
+
+    def refresh(self) -> None:
+        """The group may have gone on: have the membership looked up before the next try."""
+        self._member.refresh()
+
+    def drop(self, holds: Iterable[Hold]) -> None:
+        """These are given up; returns when no commit is under way."""
+        with self.lock:
+            for hold in holds:
+                hold.gone = True
+
+    def settle(self, portions: Iterable[Portion]) -> None:
+        """What these commit is committed."""
+        for portion in portions:
+            if portion.hold is not None:
+                portion.hold.positions.update(portion.positions)
+                portion.hold.begun |= portion.hold.lease.topic in portion.positions
+
+    def _write(self, live: Sequence[Portion]) -> None:
+        moved: dict[Hold, dict[str, int]] = {}
+        for portion in live:
+            assert portion.hold is not None
+            moved.setdefault(portion.hold, dict(portion.hold.positions)).update(portion.positions)
+        begun = {p.hold for p in live if p.hold is not None and p.unit.lease.topic in p.positions}
+        self._transact([r for p in live for r in p.records], self._with_others(moved), self.transactor.id, begun)
+        self._stated = self.transactor.id
+        self.settle(live)
+
+    def _with_others(self, moved: dict[Hold, dict[str, int]]) -> dict[Hold, dict[str, int]]:
+        """After a new transactional id the notes of every hold have to name it."""
+        if self._stated == self.transactor.id:
+            return moved
+        others = {hold: dict(hold.positions) for hold in self._everyone() if not hold.gone and hold not in moved}
+        return moved | others
+
+    def _transact(
+        self,
+        records: Sequence[NewRecord],
+        moved: Mapping[Hold, Mapping[str, int]],
+        id: str,
+        begun: Collection[Hold] = (),
+    ) -> None:
+        self.stamp = uuid.uuid4().hex[:12]
+        offsets = []
+        for hold, positions in moved.items():
+            note = Note(id, hold.lease.epoch, hold.begun or hold in begun, self.stamp)
+            offsets += self._offsets(hold, positions, note)
+        named = [(self._names.outer(record.topic), record) for record in records]
+        self.transactor.run(named, Offsets(offsets, self._member.membership))
+
+    def _offsets(self, hold: Hold, positions: Mapping[str, int], note: Note) -> list[TopicPartition]:
+        lease = hold.lease
+        found = []
+        for topic, offset in positions.items():
+            if topic == lease.topic:
+                found.append(TopicPartition(self._names.outer(topic), lease.partition, offset, metadata=note.text()))
+            elif offset != hold.positions[topic] or offset:
+                found.append(TopicPartition(self._names.outer(topic), lease.partition, offset))
+        return found

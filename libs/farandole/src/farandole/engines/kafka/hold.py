@@ -1,0 +1,55 @@
+"""What a member holds of one partition number: the lease, its positions, and records that wait to be polled."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from farandole.log.ports import Lease
+from farandole.log.record import Record
+
+HIGH, LOW = 8_000_000, 2_000_000
+"""Bytes that wait of one topic, at which fetching stops and goes on."""
+_EACH = 200  # bytes that a record costs beside its value
+
+
+class Queue:
+    """Records of one topic of a lease."""
+
+    __slots__ = ("fetching", "paused", "size", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Record] = deque()
+        self.size = 0
+        self.paused = False
+        """Whether who polls wants nothing of it."""
+        self.fetching = True
+
+    def put(self, record: Record) -> None:
+        """One record that came."""
+        self.waiting.append(record)
+        self.size += len(record.value or b"") + _EACH
+
+    def take(self, limit: int) -> Iterator[Record]:
+        """At most so many, in order; none while paused."""
+        while self.waiting and limit > 0 and not self.paused:
+            record = self.waiting.popleft()
+            self.size -= len(record.value or b"") + _EACH
+            limit -= 1
+            yield record
+
+
+class Hold:
+    """One lease, from its grant to its end."""
+
+    __slots__ = ("begun", "gone", "lease", "positions", "queues", "ready", "revoking")
+
+    def __init__(self, lease: Lease, positions: dict[str, int], *, begun: bool) -> None:
+        self.lease = lease
+        self.positions = positions
+        """Committed, or where it begins, by the log's name of the topic."""
+        self.begun = begun
+        self.queues = {topic: Queue() for topic in positions}
+        self.ready = False
+        """Whether its records are fetched."""
+        self.revoking = False
+        self.gone = False
+        """Set by any thread; nothing commits under it any more."""

@@ -1,0 +1,211 @@
+"""`KafkaLog`: the log's port on Apache Kafka; what it does stands in the modules beside it."""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from aiokafka import TopicPartition as Place_
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import OffsetSpec
+
+from farandole.engines.kafka.address import Address, read_address
+from farandole.engines.kafka.appender import Appender
+from farandole.engines.kafka.catalog import Catalog
+from farandole.engines.kafka.clients import RECORD_LIMIT, Clients
+from farandole.engines.kafka.clock import SystemClock
+from farandole.engines.kafka.failures import error_of, unavailable
+from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.offsets import as_committed, listed, positions
+from farandole.engines.kafka.reader import KafkaReader, as_record, observer
+from farandole.engines.kafka.subscription import KafkaSubscription, Parts
+from farandole.engines.kafka.transactor import Transactor
+from farandole.events.errors import ConfigError, LogUnavailable
+from farandole.log.ports import Capabilities, Clock, Interest, Lease
+from farandole.log.record import NewRecord, Place, Record, Span, TopicPartition, TopicSpec
+
+_COMMIT_LIMIT = 2_000
+
+
+def _go_on(point: str) -> None:
+    """No fault is planted."""
+
+
+class KafkaLog:
+    """Implements `Log`. Made by `open`; one handle a process, from one event loop."""
+
+    capabilities = Capabilities(
+        engine="kafka",
+        durable=True,
+        shared=True,
+        identities=False,
+        record_limit=RECORD_LIMIT,
+        commit_limit=_COMMIT_LIMIT,
+    )
+    clock: Clock = SystemClock()
+
+    def __init__(self, address: Address, passed: Callable[[str], None] = _go_on) -> None:
+        self._address, self._names = address, Names(address.namespace)
+        self._clients = Clients(address)
+        self._admin = self._clients.admin()
+        self._catalog = Catalog(self._admin, self._names)
+        self._passed = passed
+        self._appender = Appender(
+            self._clients, self._catalog, self._names, Transactor(self._clients, "append", self._pass), self.clock
+        )
+        self._subscriptions: list[KafkaSubscription] = []
+        self._readers: list[KafkaReader] = []
+        self._closed = False
+
+    @classmethod
+    async def open(cls, url: str) -> "KafkaLog":
+        """A handle on the log at the URL. Raises ConfigError for the URL, LogUnavailable where no broker answers."""
+        log = cls(read_address(url))
+        await log._catalog.look()
+        return log
+
+    async def ensure(self, topics: Sequence[TopicSpec]) -> None:
+        """See `Log.ensure`."""
+        self._check()
+        await self._catalog.ensure(list(topics))
+
+    async def topics(self) -> list[TopicSpec]:
+        """See `Log.topics`."""
+        self._check()
+        return await self._catalog.specs()
+
+    async def append(
+        self, records: Sequence[NewRecord], *, identities: Sequence[bytes | None] | None = None
+    ) -> list[Place]:
+        """See `Log.append`."""
+        self._check()
+        given = tuple(records)
+        names = (None,) * len(given) if identities is None else tuple(identities)
+        if len(names) != len(given):
+            raise ConfigError(f"{len(names)} identities for {len(given)} records; give one each, or none")
+        return await self._appender.append(given, names)
+
+    async def subscribe(self, interest: Interest) -> KafkaSubscription:
+        """See `Log.subscribe`. Raises ConfigError where a topic is missing or of another shape."""
+        self._check()
+        await self._check_ground(interest)
+        parts = Parts(self._clients, self._admin, self._catalog, self._names, self._pass)
+        subscription = KafkaSubscription(parts, interest, len(self._subscriptions))
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def reader(self, topics: Sequence[str], start: Mapping[TopicPartition, int] | None = None) -> KafkaReader:
+        """See `Log.reader`."""
+        self._check()
+        reader = KafkaReader(self._address, self._admin, self._catalog, self._names, topics)
+        self._readers.append(reader)
+        await reader.begin(start or {})
+        return reader
+
+    async def fetch(self, topic: str, partition: int, offset: int) -> Record | None:
+        """See `Log.fetch`."""
+        span = (await self.spans([topic])).get((topic, partition))
+        if span is None or not span.start <= offset < span.end:
+            return None
+        place = Place_(self._names.outer(topic), partition)
+        consumer = observer(self._address)
+        await consumer.start()
+        try:
+            consumer.assign([place])
+            consumer.seek(place, offset)
+            while (await consumer.position(place)) <= offset:
+                found = await consumer.getmany(timeout_ms=100, max_records=1)
+                for one in found.get(place, ()):
+                    return as_record(one, topic) if one.offset == offset else None
+        finally:
+            await consumer.stop()
+        return None
+
+    async def spans(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
+        """See `Log.spans`."""
+        self._check()
+        there = await self._catalog.look()
+        places = [(self._names.outer(name), n) for name in topics if name in there for n in range(there[name])]
+        first, last = await asyncio.gather(
+            listed(self._admin, places, OffsetSpec.earliest()), listed(self._admin, places, OffsetSpec.latest())
+        )
+        inner = {self._names.outer(name): name for name in topics}
+        return {(inner[outer], n): Span(first[outer, n], last[outer, n]) for outer, n in places}
+
+    async def offset_at(self, topic: str, partition: int, time: float) -> int:
+        """See `Log.offset_at`. Raises ConfigError where the partition does not exist."""
+        self._check()
+        count = await self._catalog.partitions(topic)
+        if count is None or not 0 <= partition < count:
+            raise ConfigError(f"there is no partition {partition} of a topic {topic!r}")
+        place = self._names.outer(topic), partition
+        moment = max(0, math.ceil(round(time * 1000, 3)))
+        found = (await listed(self._admin, [place], OffsetSpec.for_timestamp(moment)))[place]
+        return found if found >= 0 else (await listed(self._admin, [place], OffsetSpec.latest()))[place]
+
+    async def committed(self, group: str) -> dict[TopicPartition, int]:
+        """See `Log.committed`."""
+        self._check()
+        found = as_committed(await positions(self._admin, self._names.outer(group)))
+        return {(inner, n): at for (outer, n), at in found.items() if (inner := self._names.inner(outer)) is not None}
+
+    async def leases(self) -> dict[str, list[tuple[Lease, str]]]:
+        """See `Log.leases`."""
+        self._check()
+        try:
+            listing = await asyncio.wrap_future(self._admin.list_consumer_groups())
+            ours = {one.group_id: name for one in listing.valid if (name := self._names.inner(one.group_id))}
+            answers = self._admin.describe_consumer_groups(list(ours)) if ours else {}
+            described = [await asyncio.wrap_future(answer) for answer in answers.values()]
+        except KafkaException as raised:
+            raise unavailable("the groups can't be read", error_of(raised)) from raised
+        found: dict[str, list[tuple[Lease, str]]] = {}
+        for group in described:
+            if group.state != ConsumerGroupState.EMPTY:
+                found[ours[group.group_id]] = await self._leases_of(ours[group.group_id], group)
+        return {group: leases for group, leases in found.items() if leases}
+
+    async def close(self) -> None:
+        """See `Log.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))
+        for reader in self._readers:
+            await reader.close()
+        self._appender.close()
+
+    async def _leases_of(self, name: str, group: object) -> list[tuple[Lease, str]]:
+        notes = await positions(self._admin, self._names.outer(name), stable=False)
+        found = []
+        for member in group.members:  # type: ignore[attr-defined]
+            for tp in member.assignment.topic_partitions:
+                topic = self._names.inner(tp.topic)
+                position = notes.get((tp.topic, tp.partition))
+                if topic is not None:
+                    epoch = position.note.epoch if position is not None else 0
+                    found.append((Lease(name, topic, tp.partition, epoch), f"{member.host}/{member.client_id}"))
+        return found
+
+    async def _check_ground(self, interest: Interest) -> None:
+        specs = {}
+        for name in filter(None, (interest.topic, interest.inbox, interest.state)):
+            spec = await self._catalog.spec(name)
+            if spec is None:
+                raise ConfigError(f"there is no topic {name!r}; make it before {interest.group!r} subscribes")
+            specs[name] = spec
+        leased = specs[interest.topic]
+        for spec in specs.values():
+            if spec.partitions != leased.partitions:
+                raise ConfigError(
+                    f"topic {spec.name!r} has {spec.partitions} partitions, {leased.name!r} has {leased.partitions}; "
+                    "they are leased by number, so create it with as many"
+                )
+        if interest.state is not None and not specs[interest.state].compacted:
+            raise ConfigError(f"topic {interest.state!r} is not compacted; a step's state must be")
+
+    def _pass(self, point: str) -> None:
+        self._passed(point)
+
+    def _check(self) -> None:
+        if self._closed:
+            raise LogUnavailable("this handle on the log is closed; open another")

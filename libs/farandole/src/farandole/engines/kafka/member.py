@@ -1,0 +1,168 @@
+"""The thread that keeps a member in its group: it fetches and hears of rebalances, and runs no step.
+
+Every call of the consumer is made on this thread: from another one, beside a poll, confluent-kafka 2.16 stands still.
+A partition that is revoked is given up only after its holder let go of it, or after `BUDGET`; until then the
+callback waits, while the client's own threads keep the session alive.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from farandole.engines.kafka.failures import error_of, unavailable
+
+BUDGET = 60.0
+"""Seconds that a revoked partition may take to be let go."""
+_BATCH = 1000
+_TICK = 0.02  # seconds after which the thread looks for what others ask of it
+
+
+class Heard(Protocol):
+    """Told by the member's thread, on that thread."""
+
+    def assigned(self, partitions: list[int]) -> None:
+        """The group gave these."""
+        ...
+
+    def revoked(self, partitions: list[int]) -> threading.Event:
+        """The group wants these back; the event is set when they were let go."""
+        ...
+
+    def lost(self, partitions: list[int]) -> None:
+        """These are gone: the group went on without this member."""
+        ...
+
+    def let_go(self, partitions: list[int]) -> None:
+        """These are given up now, whether they were let go or not; returns when no commit of them is under way."""
+        ...
+
+    def came(self, messages: list[Message]) -> None:
+        """Records."""
+        ...
+
+    def failed(self, error: KafkaError) -> None:
+        """It can't go on."""
+        ...
+
+
+class Member:
+    """One consumer and its thread."""
+
+    def __init__(self, consumer: Consumer, topics: list[str], heard: Heard) -> None:
+        self.membership: object = None
+        """The client's word for group, member and generation, as of the last rebalance or `refresh`."""
+        self._consumer = consumer
+        self._leased, self._topics, self._heard = topics[0], topics, heard
+        self._fetched: set[int] = set()
+        self._asked: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"farandole-member-{topics[0]}", daemon=True)
+
+    def start(self) -> None:
+        """Join the group."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the group, and wait until that is done; blocking."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def fetch(self, partition: int, offsets: dict[str, int]) -> Future[None]:
+        """Begin to fetch a partition number from these offsets, by Kafka's names of the topics."""
+        there = [TopicPartition(topic, partition, offset) for topic, offset in offsets.items()]
+
+        def begin() -> None:
+            self._consumer.incremental_assign(there)
+            self._fetched.add(partition)
+
+        return self._ask(begin)
+
+    def leave_off(self, partition: int) -> Future[None]:
+        """Fetch it no more."""
+        return self._ask(lambda: self._unassign([partition]))
+
+    def hold_back(self, topic: str, partition: int) -> None:
+        """Fetch no more of it for now."""
+        self._ask(lambda: self._consumer.pause([TopicPartition(topic, partition)]))
+
+    def go_on(self, topic: str, partition: int) -> None:
+        """Fetch it again."""
+        self._ask(lambda: self._consumer.resume([TopicPartition(topic, partition)]))
+
+    def refresh(self) -> None:
+        """Have `membership` looked up again, soon."""
+        self._ask(self._learn)
+
+    def _ask(self, call: Callable[[], None]) -> Future[None]:
+        answer: Future[None] = Future()
+        self._asked.append((call, answer))
+        return answer
+
+    def _learn(self) -> None:
+        self.membership = self._consumer.consumer_group_metadata()
+
+    def _unassign(self, partitions: list[int]) -> None:
+        there = [TopicPartition(topic, p) for p in partitions if p in self._fetched for topic in self._topics]
+        self._fetched.difference_update(partitions)
+        self._consumer.incremental_unassign(there)
+
+    def _run(self) -> None:
+        try:
+            self._consumer.subscribe(
+                [self._leased], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._stopping.is_set():
+                self._answer()
+                self._serve()
+        except KafkaException as raised:
+            self._heard.failed(error_of(raised))
+        finally:
+            self._consumer.close()
+
+    def _answer(self) -> None:
+        while self._asked:
+            call, answer = self._asked.popleft()
+            try:
+                call()
+            except KafkaException as raised:
+                answer.set_exception(unavailable(f"{self._leased!r} can't be fetched", error_of(raised)))
+            else:
+                answer.set_result(None)
+
+    def _serve(self) -> None:
+        first = self._consumer.poll(_TICK)
+        if first is None:
+            return
+        good = []
+        for message in (first, *self._consumer.consume(_BATCH - 1, 0)):
+            error = message.error()
+            if error is None:
+                good.append(message)
+            elif not error.retriable() and error.code() != KafkaError._PARTITION_EOF:
+                self._heard.failed(error)
+        if good:
+            self._heard.came(good)
+
+    def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        consumer.incremental_assign([])  # each is fetched once it was taken over
+        self._learn()
+        self._heard.assigned([tp.partition for tp in given])
+
+    def _on_revoke(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
+        partitions = [tp.partition for tp in wanted]
+        if not self._stopping.is_set():
+            self._learn()  # what is drained commits in this generation
+            self._heard.revoked(partitions).wait(BUDGET)
+        self._heard.let_go(partitions)
+        self._unassign(partitions)
+        self._learn()
+
+    def _on_lost(self, consumer: Consumer, gone: list[TopicPartition]) -> None:
+        partitions = [tp.partition for tp in gone]
+        self._heard.lost(partitions)
+        self._unassign(partitions)

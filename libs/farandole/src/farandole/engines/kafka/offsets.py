@@ -1,0 +1,75 @@
+"""Ends, beginnings and committed positions, as the brokers know them."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from farandole.engines.kafka.failures import error_of, unavailable
+from farandole.engines.kafka.note import Note, read_note
+
+PATIENCE = 30.0
+"""Seconds to wait for positions that an open transaction holds back; the brokers end it sooner."""
+_UNSTABLE = {KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR}
+Place = tuple[str, int]
+"""Kafka's topic and partition."""
+
+
+class Position(NamedTuple):
+    """A committed position, and what stands beside it."""
+
+    offset: int
+    note: Note
+
+
+async def listed(
+    admin: AdminClient, places: Iterable[Place], spec: OffsetSpec, *, committed: bool = True
+) -> dict[Place, int]:
+    """Offsets by a specification; of committed records only, unless told otherwise. Raises LogUnavailable."""
+    level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+    asked = {TopicPartition(*place): spec for place in places}
+    if not asked:
+        return {}
+    try:
+        answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE)
+        found = [(tp, await asyncio.wrap_future(answer)) for tp, answer in answers.items()]
+    except KafkaException as raised:
+        raise unavailable("offsets can't be read", error_of(raised)) from raised
+    return {(tp.topic, tp.partition): result.offset for tp, result in found}
+
+
+async def positions(
+    admin: AdminClient, group: str, places: Iterable[Place] | None = None, *, stable: bool = True
+) -> dict[Place, Position]:
+    """A group's positions. Stable: none that an open transaction may still change. Raises LogUnavailable."""
+    wanted = None if places is None else [TopicPartition(*place) for place in places]
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            request = [ConsumerGroupTopicPartitions(group, wanted)]
+            answer = admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=PATIENCE)
+            found = await asyncio.wrap_future(answer[group])
+        except KafkaException as raised:
+            error = error_of(raised)
+            if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+        else:
+            errors = [tp.error for tp in found.topic_partitions if tp.error is not None]
+            if not errors:
+                return _read(found.topic_partitions)
+            error = errors[0]
+        if error.code() not in _UNSTABLE or time.monotonic() > deadline:
+            raise unavailable(f"the positions of {group!r} can't be read", error)
+        await asyncio.sleep(0.05)
+
+
+def _read(found: Iterable[TopicPartition]) -> dict[Place, Position]:
+    return {(tp.topic, tp.partition): Position(tp.offset, read_note(tp.metadata)) for tp in found if tp.offset >= 0}
+
+
+def as_committed(found: Mapping[Place, Position]) -> dict[Place, int]:
+    """Those that count."""
+    return {place: position.offset for place, position in found.items() if position.note.begun}

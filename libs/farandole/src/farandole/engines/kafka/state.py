@@ -1,0 +1,43 @@
+"""Reading a compacted partition to its true end."""
+
+import time
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from farandole.engines.kafka.convert import record_of
+from farandole.engines.kafka.failures import unavailable
+from farandole.log.record import Record, Span
+
+PATIENCE = 60.0
+_BATCH = 1000
+
+
+def read_state(follower: Consumer, outer: str, topic: str, partition: int, span: Span) -> list[Record]:
+    """The latest record per key in the span, no tombstones, by offset; blocking.
+
+    The span's end counts uncommitted records and the markers of transactions too. Markers are never delivered, so the
+    end is reached when the client says so, not when a record has come. Raises LogUnavailable.
+    """
+    rows: dict[bytes | None, Record] = {}
+    end = span.end
+    if span.start >= end:
+        return []
+    deadline = time.monotonic() + PATIENCE
+    follower.assign([TopicPartition(outer, partition, span.start)])
+    while time.monotonic() < deadline:
+        for message in follower.consume(_BATCH, 0.05):
+            error = message.error()
+            if error is None:
+                record = record_of(message, topic)
+                rows[record.key] = record
+            elif error.code() != KafkaError._PARTITION_EOF:
+                if not error.retriable():
+                    raise unavailable(f"the state {topic}/{partition} can't be read", error)
+            elif (message.offset() or 0) >= end:
+                return sorted((r for r in rows.values() if r.value is not None), key=lambda r: r.offset)
+            else:  # a transaction is still open below the end; look again
+                follower.assign([TopicPartition(outer, partition, message.offset() or 0)])
+    raise unavailable(
+        f"the state {topic}/{partition} can't be read to its end {end}",
+        KafkaError(KafkaError._TIMED_OUT, "an open transaction holds it back"),
+    )

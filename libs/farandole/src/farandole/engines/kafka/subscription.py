@@ -1,0 +1,339 @@
+"""One member of a group: it polls what it holds, and its commit is the only write of a step."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from farandole.engines.kafka import takeover
+from farandole.engines.kafka.catalog import Catalog
+from farandole.engines.kafka.clients import Clients
+from farandole.engines.kafka.committer import Committer
+from farandole.engines.kafka.convert import record_of
+from farandole.engines.kafka.failures import unavailable
+from farandole.engines.kafka.hold import HIGH, LOW, Hold
+from farandole.engines.kafka.member import Member
+from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.pump import Pump
+from farandole.engines.kafka.state import read_state
+from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
+from farandole.engines.kafka.worker import Worker
+from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnavailable
+from farandole.log.ports import Committed, Interest, Lease, Polled, Unit
+from farandole.log.record import Record, Span
+
+_AGAIN = 0.1  # seconds until a take-over or a commit that a rebalance crossed is tried again
+
+
+class Parts(NamedTuple):
+    """What a subscription is made of."""
+
+    clients: Clients
+    admin: AdminClient
+    catalog: Catalog
+    names: Names
+    passed: Callable[[str], None]
+
+
+class KafkaSubscription:
+    """Implements `Subscription`; hears what its member's thread hears, and answers on the event loop."""
+
+    def __init__(self, parts: Parts, interest: Interest, number: int) -> None:
+        self._parts, self._interest = parts, interest
+        self._loop = asyncio.get_running_loop()
+        self._scene = takeover.Scene(parts.admin, parts.names, interest)
+        self._outer = {name: parts.names.outer(name) for name in (interest.topic, interest.inbox) if name}
+        self._inner = {outer: name for name, outer in self._outer.items()}
+        self._holds: dict[int, Hold] = {}
+        self._assigned: set[int] = set()
+        self._returning: list[tuple[set[int], threading.Event]] = []
+        self._granted: list[Lease] = []
+        self._revoking: list[Lease] = []
+        self._lost: list[Lease] = []
+        self._bell = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: FarandoleError | None = None
+        self._closed = False
+        self._worker = Worker(f"commit-{number}")
+        self._reader_worker = Worker(f"state-{number}")
+        self._follower: Consumer | None = None
+        self._member = Member(parts.clients.member(self._scene.group), list(self._outer.values()), self)
+        transactor = Transactor(parts.clients, str(number), parts.passed)
+        self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
+        self._pump = Pump(self._committer, self._worker, parts.catalog, self._scene, self._holds)
+        self._member.start()
+
+    # -- the port ---------------------------------------------------------------------------------------------
+
+    async def poll(self, *, limit: int, timeout: float) -> Polled:
+        """See `Subscription.poll`."""
+        until = time.monotonic() + timeout
+        await asyncio.sleep(0)
+        while True:
+            self._check()
+            self._bell.clear()
+            polled = Polled(self._granted, self._revoking, self._lost, self._take(limit))
+            self._granted, self._revoking, self._lost = [], [], []
+            left = until - time.monotonic()
+            if left <= 0 or any(polled):
+                return polled
+            try:
+                async with asyncio.timeout(left):
+                    await self._bell.wait()
+            except TimeoutError:
+                continue
+
+    async def restore(self, lease: Lease) -> list[Record]:
+        """See `Subscription.restore`. Raises Fenced where the lease is gone."""
+        self._check()
+        hold = self._held(lease)
+        rows: list[Record] = []
+        if self._interest.state is not None:
+            rows = await self._rows(self._interest.state, lease.partition)
+            hold = self._held(lease)
+        await self._fetch(hold)
+        return rows
+
+    async def commit(self, units: Sequence[Unit]) -> Committed:
+        """See `Subscription.commit`."""
+        self._check()
+        for unit in units:
+            for topic in unit.positions:
+                if topic not in self._outer:
+                    raise ConfigError(
+                        f"group {self._interest.group!r} has no position in {topic!r}; it leases {sorted(self._outer)}"
+                    )
+        return await self._pump.commit(units)
+
+    def pause(self, lease: Lease, topic: str) -> None:
+        """See `Subscription.pause`; harmless when the lease is gone."""
+        hold = self._holds.get(lease.partition)
+        if hold is not None and hold.lease == lease and topic in hold.queues:
+            hold.queues[topic].paused = True
+
+    def resume(self, lease: Lease, topic: str) -> None:
+        """See `Subscription.resume`; harmless when the lease is gone."""
+        hold = self._holds.get(lease.partition)
+        if hold is not None and hold.lease == lease and topic in hold.queues:
+            hold.queues[topic].paused = False
+            self._bell.set()
+
+    async def release(self, lease: Lease) -> None:
+        """See `Subscription.release`."""
+        self._check()
+        hold = self._holds.get(lease.partition)
+        if hold is None or hold.lease != lease:
+            return
+        self._forget(hold)
+        await self._leave([hold])
+        if hold.revoking:
+            self._let_go_of(lease.partition)
+        else:
+            await asyncio.wrap_future(self._member.leave_off(lease.partition))
+            if lease.partition in self._assigned:
+                self._begin(self._take_over([lease.partition]))
+
+    async def close(self) -> None:
+        """See `Subscription.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._bell.set()
+        held = list(self._holds.values())
+        self._holds.clear()
+        self._assigned.clear()
+        for task in self._tasks:
+            task.cancel()
+        self._pump.close()
+        for _, event in self._returning:
+            event.set()
+        if held and self._failure is None:
+            await self._leave(held)
+        await asyncio.to_thread(self._member.stop)
+        self._worker.end()
+        self._reader_worker.end()
+
+    # -- on the member's thread -------------------------------------------------------------------------------
+
+    def assigned(self, partitions: list[int]) -> None:
+        """See `Heard.assigned`."""
+        self._tell(self._on_assigned, partitions)
+
+    def revoked(self, partitions: list[int]) -> threading.Event:
+        """See `Heard.revoked`."""
+        done = threading.Event()
+        if not self._tell(self._on_revoked, partitions, done):
+            done.set()
+        return done
+
+    def lost(self, partitions: list[int]) -> None:
+        """See `Heard.lost`."""
+        for hold in list(self._holds.values()):
+            if hold.lease.partition in partitions:
+                hold.gone = True
+        self._tell(self._on_lost, partitions)
+
+    def let_go(self, partitions: list[int]) -> None:
+        """See `Heard.let_go`."""
+        self._committer.drop([h for h in list(self._holds.values()) if h.lease.partition in partitions])
+        self._tell(self._on_lost, partitions)
+
+    def came(self, messages: list[Message]) -> None:
+        """See `Heard.came`."""
+        self._tell(self._on_records, [record_of(m, self._inner[m.topic() or ""]) for m in messages])
+
+    def failed(self, error: KafkaError) -> None:
+        """See `Heard.failed`."""
+        self._tell(self._fail, unavailable(f"{self._interest.group} can't read {self._interest.topic!r}", error))
+
+    def _tell(self, call: Callable[..., None], *args: object) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(call, *args)
+        except RuntimeError:  # the event loop has ended
+            return False
+        return True
+
+    # -- on the event loop ------------------------------------------------------------------------------------
+
+    def _on_assigned(self, partitions: list[int]) -> None:
+        if self._closed:
+            return
+        self._assigned.update(partitions)
+        self._begin(self._take_over(partitions))
+
+    def _on_revoked(self, partitions: list[int], done: threading.Event) -> None:
+        self._assigned.difference_update(partitions)
+        wanted = [hold for number in partitions if (hold := self._holds.get(number)) is not None]
+        if self._closed or not wanted:
+            done.set()
+            return
+        self._returning.append(({hold.lease.partition for hold in wanted}, done))
+        for hold in wanted:
+            hold.revoking = True
+            self._revoking.append(hold.lease)
+        self._bell.set()
+
+    def _on_lost(self, partitions: list[int]) -> None:
+        self._assigned.difference_update(partitions)
+        for number in partitions:
+            hold = self._holds.get(number)
+            if hold is not None:
+                self._forget(hold)
+                if hold.lease in self._granted:  # nobody has heard of it yet
+                    self._granted.remove(hold.lease)
+                else:
+                    self._lost.append(hold.lease)
+            self._let_go_of(number)
+        self._bell.set()
+
+    def _on_records(self, records: list[Record]) -> None:
+        for record in records:
+            hold = self._holds.get(record.partition)
+            if hold is not None and hold.ready:
+                queue = hold.queues[record.topic]
+                queue.put(record)
+                if queue.size > HIGH and queue.fetching:
+                    queue.fetching = False
+                    self._member.hold_back(self._outer[record.topic], record.partition)
+        self._bell.set()
+
+    def _fail(self, error: FarandoleError) -> None:
+        self._failure = self._failure or error
+        self._bell.set()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, FarandoleError):
+            self._fail(error)
+        elif error is not None:
+            self._fail(LogUnavailable(f"{self._interest.group} could not take over: {error!r}"))
+
+    async def _take_over(self, partitions: list[int]) -> None:
+        """Until each is held, or given to somebody else."""
+        transactor = self._committer.transactor
+        while wanted := [p for p in partitions if p in self._assigned and p not in self._holds]:
+            for id in await takeover.predecessors(self._scene, wanted) - {transactor.id}:
+                await self._worker.do(transactor.fence, id)
+            holds = await takeover.holds(self._scene, wanted)
+            try:
+                await self._worker.do(self._committer.enter, holds)
+            except (Aborted, Unknown):
+                self._committer.refresh()
+                await asyncio.sleep(_AGAIN)
+                continue
+            for hold in holds:
+                if hold.lease.partition in self._assigned:
+                    await self._grant(hold)
+
+    async def _grant(self, hold: Hold) -> None:
+        self._holds[hold.lease.partition] = hold
+        self._granted.append(hold.lease)
+        self._bell.set()
+        if self._interest.state is None:
+            await self._fetch(hold)
+
+    async def _fetch(self, hold: Hold) -> None:
+        if not hold.ready:
+            hold.ready = True
+            offsets = {self._outer[topic]: offset for topic, offset in hold.positions.items()}
+            await asyncio.wrap_future(self._member.fetch(hold.lease.partition, offsets))
+
+    async def _leave(self, holds: list[Hold]) -> None:
+        try:
+            await self._worker.do(self._committer.leave, holds)
+        except (Aborted, Unknown, LogUnavailable):
+            return  # the successor ends what is open, and fences
+
+    async def _rows(self, topic: str, partition: int) -> list[Record]:
+        outer = self._parts.names.outer(topic)
+        place = outer, partition
+        first = await listed(self._parts.admin, [place], OffsetSpec.earliest())
+        last = await listed(self._parts.admin, [place], OffsetSpec.latest(), committed=False)
+        if self._follower is None:
+            self._follower = self._parts.clients.follower()
+        span = Span(first[place], last[place])
+        return await self._reader_worker.do(read_state, self._follower, outer, topic, partition, span)
+
+    def _take(self, limit: int) -> list[Record]:
+        records: list[Record] = []
+        for hold in self._holds.values():
+            for topic, queue in hold.queues.items():
+                records += queue.take(limit - len(records))
+                if not queue.fetching and queue.size < LOW:
+                    queue.fetching = True
+                    self._member.go_on(self._outer[topic], hold.lease.partition)
+        return records
+
+    def _forget(self, hold: Hold) -> None:
+        if self._holds.get(hold.lease.partition) is hold:
+            del self._holds[hold.lease.partition]
+
+    def _let_go_of(self, partition: int) -> None:
+        for wanted, done in list(self._returning):
+            wanted.discard(partition)
+            if not wanted:
+                done.set()
+                self._returning.remove((wanted, done))
+
+    def _held(self, lease: Lease) -> Hold:
+        hold = self._holds.get(lease.partition)
+        if hold is None or hold.lease != lease or hold.gone:
+            raise Fenced(f"{lease.group} no longer holds partition {lease.partition} in epoch {lease.epoch}; drop it")
+        return hold
+
+    def _check(self) -> None:
+        if self._closed:
+            raise LogUnavailable(f"this member of {self._interest.group!r} is closed; subscribe again")
+        if self._failure is not None:
+            raise self._failure

@@ -1,0 +1,83 @@
+"""Taking over partitions: end what the predecessor left open, fence it, and find where to go on.
+
+In this order: whose transaction may be open (from the notes), end it, the stable positions, the own note. After it
+nothing of a predecessor can be committed any more.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from farandole.engines.kafka.hold import Hold
+from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.note import Note
+from farandole.engines.kafka.offsets import Place, Position, listed, positions
+from farandole.events.errors import LogError
+from farandole.log.ports import Interest, Lease
+
+
+class Scene(NamedTuple):
+    """What a take-over looks at."""
+
+    admin: AdminClient
+    names: Names
+    interest: Interest
+
+    @property
+    def group(self) -> str:
+        """Kafka's name of the group."""
+        return self.names.outer(self.interest.group)
+
+    @property
+    def leased(self) -> str:
+        """Kafka's name of the leased topic."""
+        return self.names.outer(self.interest.topic)
+
+
+async def predecessors(scene: Scene, numbers: Sequence[int]) -> set[str]:
+    """Transactional ids of those who held these partitions and did not let go."""
+    places = [(scene.leased, number) for number in numbers]
+    found = await positions(scene.admin, scene.group, places, stable=False)
+    return {position.note.id for position in found.values()} - {""}
+
+
+async def holds(scene: Scene, numbers: Sequence[int]) -> list[Hold]:
+    """Where to go on in each. Raises LogError where the log no longer holds what is owed."""
+    interest, names = scene.interest, scene.names
+    topics = [interest.topic, *([interest.inbox] if interest.inbox else [])]
+    places = [(names.outer(topic), number) for topic in topics for number in numbers]
+    found = await positions(scene.admin, scene.group, places)
+    first = await listed(scene.admin, places, OffsetSpec.earliest())
+    last = await listed(scene.admin, places, OffsetSpec.latest())
+    made = []
+    for number in numbers:
+        note = _note(found.get((scene.leased, number)))
+        start = {topic: _start(scene, topic, number, found, first, last) for topic in topics}
+        begun = note.begun if (scene.leased, number) in found else interest.start == "now"
+        made.append(Hold(Lease(interest.group, interest.topic, number, note.epoch + 1), start, begun=begun))
+    return made
+
+
+def _note(position: Position | None) -> Note:
+    return Note(begun=False) if position is None else position.note
+
+
+def _start(
+    scene: Scene,
+    topic: str,
+    number: int,
+    found: dict[Place, Position],
+    first: dict[Place, int],
+    last: dict[Place, int],
+) -> int:
+    place = scene.names.outer(topic), number
+    position = found.get(place)
+    if position is None:
+        return last[place] if topic == scene.interest.topic and scene.interest.start == "now" else first[place]
+    if position.offset < first[place]:
+        raise LogError(
+            f"{scene.interest.group} is to go on at {topic}/{number}/{position.offset}, but the log begins at "
+            f"{first[place]}: what lay between is gone unhandled. Restore it, or set the position by hand, knowing that"
+        )
+    return position.offset

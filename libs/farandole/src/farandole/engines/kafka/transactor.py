@@ -1,0 +1,178 @@
+"""One transactional producer, used by one thread at a time: a transaction is committed, aborted or unknown, never half.
+
+Rules: every delivery is awaited before the commit; a commit that saw trouble is never sent again by the same
+producer epoch (a delayed one could end the next transaction, librdkafka#5423); who is fenced takes a new id.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from farandole.engines.kafka.clients import TRANSACTION, Clients
+from farandole.engines.kafka.failures import error_of, unavailable
+from farandole.log.record import NewRecord
+
+PATIENCE = 30.0
+"""Seconds for the brokers to begin or end a transaction, one of them being away included."""
+POINTS = ("before-begin", "after-begin", "after-records", "before-commit", "after-commit")
+"""Where a process can be made to die, in order."""
+_STEP = 5.0  # seconds that one call waits; called again until patience ends
+_FENCED = {KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED}
+
+
+class Aborted(Exception):
+    """Nothing of the transaction was written. `error`: why."""
+
+    def __init__(self, error: KafkaError) -> None:
+        super().__init__(error.str())
+        self.error = error
+
+
+class Unknown(Exception):
+    """Whether the transaction was committed has to be looked up. `error`: why."""
+
+    def __init__(self, error: KafkaError) -> None:
+        super().__init__(error.str())
+        self.error = error
+
+
+class Offsets(NamedTuple):
+    """Positions that commit with a transaction, and who the brokers may believe them of."""
+
+    positions: Sequence[TopicPartition]
+    membership: object  # the client's own word for group, member and generation
+
+
+class Transactor:
+    """Makes transactions, one after the other."""
+
+    def __init__(self, clients: Clients, name: str, passed: Callable[[str], None]) -> None:
+        self._clients, self._name, self.passed = clients, name, passed
+        self._life = 0
+        self._producer: Producer | None = None
+
+    @property
+    def id(self) -> str:
+        """The transactional id in use."""
+        return f"{self._clients.name}-{self._name}-{self._life}"
+
+    def run(self, records: Sequence[tuple[str, NewRecord]], offsets: Offsets | None = None) -> list[int]:
+        """Write records (with Kafka's name of their topic) and positions together; the offsets of the records.
+
+        Raises Aborted, Unknown, or LogUnavailable where no producer could be had.
+        """
+        producer = self._ready()
+        written = [-1] * len(records)
+        failed: list[KafkaError] = []
+        self.passed("before-begin")
+        try:
+            producer.begin_transaction()
+            self.passed("after-begin")
+            for number, (topic, record) in enumerate(records):
+                noted = partial(_note, written, failed, number)
+                _produce(producer, topic, record, noted)
+            if offsets is not None:
+                producer.send_offsets_to_transaction(list(offsets.positions), offsets.membership, _STEP)
+            left = producer.flush(TRANSACTION)
+            self.passed("after-records")
+        except KafkaException as raised:
+            raise self._abort(error_of(raised)) from raised
+        if failed or left:
+            raise self._abort(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT, "records not delivered"))
+        self.passed("before-commit")
+        self._commit(producer)
+        self.passed("after-commit")
+        return written
+
+    def fence(self, id: str) -> None:
+        """End what the holder of another id left open; it writes nothing under it any more. Raises LogUnavailable."""
+        _begin(self._clients.producer(id))
+
+    def renew(self) -> None:
+        """Begin again under the same id: what it left open is ended."""
+        self._producer = None
+        self._ready()
+
+    def _ready(self) -> Producer:
+        if self._producer is None:
+            self._producer = _begin(self._clients.producer(self.id))
+        return self._producer
+
+    def _commit(self, producer: Producer) -> None:
+        deadline = time.monotonic() + PATIENCE
+        troubled = False
+        while True:
+            try:
+                producer.commit_transaction(_STEP)
+            except KafkaException as raised:
+                error = error_of(raised)
+                if error.txn_requires_abort():
+                    raise self._abort(error) from raised
+                if error.fatal() or not error.retriable() or time.monotonic() > deadline:
+                    self._drop(error)
+                    raise Unknown(error) from raised
+                troubled = True
+            else:
+                break
+        if troubled:
+            self._producer = None  # a new epoch, so that nothing delayed can end the next transaction
+
+    def _abort(self, error: KafkaError) -> Aborted:
+        assert self._producer is not None
+        try:
+            if not error.fatal():
+                self._producer.abort_transaction(PATIENCE)
+        except KafkaException:
+            self._drop(error)  # the successor's beginning ends it
+        else:
+            if error.fatal():
+                self._drop(error)
+        return Aborted(error)
+
+    def _drop(self, error: KafkaError) -> None:
+        self._producer = None
+        if error.code() in _FENCED:
+            self._life += 1
+
+
+def _begin(producer: Producer) -> Producer:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            producer.init_transactions(_STEP)
+        except KafkaException as raised:
+            error = error_of(raised)
+            if not error.retriable() or time.monotonic() > deadline:
+                raise unavailable("no transaction can be begun", error) from raised
+        else:
+            return producer
+
+
+def _produce(
+    producer: Producer, topic: str, record: NewRecord, noted: Callable[[KafkaError | None, Message], None]
+) -> None:
+    assert record.partition is not None
+    while True:
+        try:
+            producer.produce(
+                topic,
+                value=record.value,
+                key=record.key,
+                partition=record.partition,
+                on_delivery=noted,
+                headers=list(record.headers),
+            )
+        except BufferError:  # the client's queue is full
+            producer.poll(0.1)
+        else:
+            return
+
+
+def _note(written: list[int], failed: list[KafkaError], number: int, error: KafkaError | None, sent: Message) -> None:
+    if error is not None:
+        failed.append(error)
+    else:
+        written[number] = sent.offset() or 0

@@ -12,6 +12,7 @@ from farandole.events.scope import read_scope
 from farandole.fold import EventView, WorkflowState
 from farandole.log.partitioner import partition_of
 from farandole.log.ports import Log
+from farandole.log.reading import to_the_end
 from farandole.log.record import Record
 
 _BATCH = 1000
@@ -52,10 +53,12 @@ async def _search(
         start[topic, number] = await log.offset_at(topic, number, since)
     reader = await log.reader([topic], start)
     try:
-        while wanted and (records := await reader.poll(limit=_BATCH)):
+        async for records in to_the_end(log, reader, [topic], limit=_BATCH):
             for record in records:
                 identity = _note(record, found, wanted)
                 wanted.discard(identity or Parent("", ""))
+            if not wanted:
+                break
     finally:
         await reader.close()
 

@@ -8,6 +8,7 @@ from farandole.events.facts import FACTS, read_facts
 from farandole.events.manifest import Manifest
 from farandole.fold import Fold
 from farandole.log.ports import Log, Reader
+from farandole.log.reading import to_the_end
 from farandole.log.record import NewRecord, Place, Record
 from farandole.runtime.sources import read_manifest
 from farandole.runtime.topics import JOURNAL, MANIFESTS
@@ -35,13 +36,11 @@ class Observer:
 
     async def catch_up(self) -> None:
         """Read to the present end."""
-        while True:
+        while await self._is_behind():
             if self._pending:
-                if not await self._is_behind():
-                    return
                 await self.follow(_LOOK)
-            elif not await self._read(0.0):
-                return
+            else:
+                await self._read(_LOOK)
 
     async def follow(self, timeout: float) -> None:
         """Wait for news at most `timeout` seconds; all that wait share one reading."""
@@ -80,14 +79,17 @@ class Observer:
         return bool(records)
 
     async def _is_behind(self) -> bool:
-        if self._reader is None:
+        if self._reader is None or self._wanted() != self._followed:
             return True
         positions = self._reader.positions()
         spans = await self._log.spans(sorted(self._followed))
-        return any(span.end > positions.get(place, 0) for place, span in spans.items())
+        return any(span.end > positions.get(place, span.start) for place, span in spans.items())
+
+    def _wanted(self) -> frozenset[str]:
+        return self.fold.topology.accepted_topics | {JOURNAL, MANIFESTS}
 
     async def _reading(self) -> Reader:
-        wanted = self.fold.topology.accepted_topics | {JOURNAL, MANIFESTS}
+        wanted = self._wanted()
         if self._reader is None or wanted != self._followed:
             start = {} if self._reader is None else self._reader.positions()
             await self._end()
@@ -133,7 +135,7 @@ async def read_manifests(log: Log) -> list[Manifest]:
     found: dict[str, Manifest] = {}
     reader = await log.reader([MANIFESTS])
     try:
-        while records := await reader.poll(limit=_BATCH):
+        async for records in to_the_end(log, reader, [MANIFESTS], limit=_BATCH):
             found |= {m.key: m for m in map(read_manifest, records) if m is not None}
     finally:
         await reader.close()

@@ -4,6 +4,7 @@ from farandole.events.codec import decode
 from farandole.events.errors import DecodeError
 from farandole.events.manifest import Manifest
 from farandole.log.ports import Log, Reader
+from farandole.log.reading import to_the_end
 from farandole.log.record import Record
 from farandole.runtime.topics import MANIFESTS
 
@@ -27,7 +28,7 @@ class Sources:
         """Read what is there now."""
         if self._reader is None:
             self._reader = await log.reader([MANIFESTS])
-        while records := await self._reader.poll():
+        async for records in to_the_end(log, self._reader, [MANIFESTS]):
             self._take(records)
 
     def add(self, manifest: Manifest) -> None:

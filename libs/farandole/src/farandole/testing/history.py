@@ -13,6 +13,7 @@ from farandole.events.facts import FACTS, Fact, read_facts
 from farandole.events.ids import Parent
 from farandole.events.manifest import Manifest, StepManifest
 from farandole.log.ports import Log
+from farandole.log.reading import to_the_end
 from farandole.log.record import Record, Span, TopicPartition
 from farandole.runtime.topics import JOURNAL, MANIFESTS
 from farandole.testing.stories import Story, Told, stories_of
@@ -95,7 +96,7 @@ async def read_history(log: Log, groups: Iterable[str] = ()) -> History:
     records: dict[str, list[Record]] = {name: [] for name in names}
     reader = await log.reader(names)
     try:
-        while batch := await reader.poll(limit=10_000):
+        async for batch in to_the_end(log, reader, names, limit=10_000):
             for record in batch:
                 records[record.topic].append(record)
     finally:

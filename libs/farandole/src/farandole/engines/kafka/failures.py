@@ -16,6 +16,20 @@ RIGHTS = {
     KafkaError._AUTHENTICATION,
 }
 """What no repetition mends."""
+PASSING = {
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NETWORK_EXCEPTION,
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+}
+"""What passes by itself: a topic just made, a leader just elected, a transaction just ending."""
 
 
 def error_of(raised: BaseException) -> KafkaError:

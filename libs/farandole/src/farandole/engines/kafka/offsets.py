@@ -8,12 +8,12 @@ from typing import NamedTuple
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from farandole.engines.kafka.failures import error_of, unavailable
+from farandole.engines.kafka.failures import PASSING, error_of, unavailable
 from farandole.engines.kafka.note import Note, read_note
 
 PATIENCE = 30.0
 """Seconds to wait for positions that an open transaction holds back; the brokers end it sooner."""
-_UNSTABLE = {KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR}
+_AGAIN = 0.05
 Place = tuple[str, int]
 """Kafka's topic and partition."""
 
@@ -33,12 +33,18 @@ async def listed(
     asked = {TopicPartition(*place): spec for place in places}
     if not asked:
         return {}
-    try:
-        answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE)
-        found = [(tp, await asyncio.wrap_future(answer)) for tp, answer in answers.items()]
-    except KafkaException as raised:
-        raise unavailable("offsets can't be read", error_of(raised)) from raised
-    return {(tp.topic, tp.partition): result.offset for tp, result in found}
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE)
+            found = [(tp, await asyncio.wrap_future(answer)) for tp, answer in answers.items()]
+        except KafkaException as raised:
+            error = error_of(raised)
+            if error.code() not in PASSING or time.monotonic() > deadline:
+                raise unavailable("offsets can't be read", error) from raised
+        else:
+            return {(tp.topic, tp.partition): result.offset for tp, result in found}
+        await asyncio.sleep(_AGAIN)
 
 
 async def positions(
@@ -61,9 +67,9 @@ async def positions(
             if not errors:
                 return _read(found.topic_partitions)
             error = errors[0]
-        if error.code() not in _UNSTABLE or time.monotonic() > deadline:
+        if error.code() not in PASSING or time.monotonic() > deadline:
             raise unavailable(f"the positions of {group!r} can't be read", error)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_AGAIN)
 
 
 def _read(found: Iterable[TopicPartition]) -> dict[Place, Position]:

@@ -15,7 +15,8 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 # ingest.steps:service and its like, as `farandole run` and `farandole schemas` take them
 SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(patsubst %/,%,$(dir $f))).steps:service))
 
-# What may be said on the command line: make chaos KILLS=20 SEED=7, make rehearsal MUTANT=name, make check JOBS=1, make demo LOG=URL
+# What may be said on the command line: make chaos KILLS=20 SEED=7, make rehearsal MUTANT=name, make check JOBS=1, make demo LOG=URL,
+# make kafka NODES=3
 JOBS ?= auto
 STAGES ?= 3
 KILLS ?= 100
@@ -23,8 +24,9 @@ SEED ?= 1
 MUTANT ?=
 PYTEST_ARGS ?=
 CHECKED ?=
+NODES ?= 1
 
-.PHONY: help setup check format test demo bench chaos rehearsal proofs schemas wheels lock clean
+.PHONY: help setup check format test demo kafka bench chaos rehearsal proofs schemas wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -49,11 +51,15 @@ format: setup  ## format the code, and mend what ruff can mend
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
-	$(PY) -m pytest --ignore tests/chaos -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore tests/chaos --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
+	$(PY) -m pytest tests/kafka -q -n $(JOBS) -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
 
 demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/demo
 	$(PY) -m scripts.demo $(if $(filter command,$(firstword $(origin LOG))),--log $(LOG))
+
+kafka: setup  ## a real Apache Kafka in the foreground, until Ctrl-C: NODES=3 for three
+	@$(PY) -m scripts.kafka --nodes $(NODES)
 
 bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench

@@ -19,7 +19,7 @@ from farandole.events.errors import ConfigError, FarandoleError, LogUnavailable,
 from farandole.log.ports import Interest
 from farandole.log.record import NewRecord, TopicSpec
 from farandole.testing.contract import CASES
-from farandole.testing.contract.look import end_of, numbered, values_of
+from farandole.testing.contract.look import count_of, numbered, values_of
 from farandole.testing.contract.member import Member, together
 from farandole.testing.contract.rig import Rig
 from tests.contract.process_rig import ProcessRig
@@ -111,10 +111,10 @@ def test_a_frozen_handle_does_nothing_until_it_is_thawed(rig: ProcessRig) -> Non
         call = asyncio.ensure_future(log.append(numbered("work", 3)))
         await asyncio.sleep(0.5)
         assert not call.done()
-        assert await end_of(witness, "work") == 0
+        assert await count_of(witness, "work") == 0
         await rig.thaw(log)
         assert [place.offset for place in await asyncio.wait_for(call, 20)] == [0, 1, 2]
-        assert await end_of(witness, "work") == 3
+        assert await count_of(witness, "work") == 3
 
     rig.run(case)
 

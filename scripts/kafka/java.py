@@ -1,0 +1,70 @@
+"""A cluster of our own on Java: KRaft, combined mode, loopback, in a folder that goes with it."""
+
+import base64
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from farandole.runtime.guarded import Guard
+from scripts.kafka import settings
+from scripts.kafka.artifacts import find_jars, find_java
+from scripts.kafka.node import Node
+
+_SWEEPER = Path(__file__).with_name("sweep.py")
+_LOGGING = Path(__file__).with_name("log4j2.properties")
+
+
+@contextmanager
+def java_nodes(
+    count: int, *, config: Mapping[str, str], options: Sequence[str], timeout: float
+) -> Iterator[tuple[Node, ...]]:
+    """`count` nodes that answer. Raises NoKafka where Java or the jars are not to be had, KafkaFailed."""
+    java = (find_java(), *settings.JAVA_OPTIONS, *options)
+    java += (f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}", "-cp", f"{find_jars()}/*")
+    with _swept_folder() as folder, closing(Guard()) as guard:
+        nodes = _formatted(count, config, java=java, folder=folder, guard=guard)
+        try:
+            for node in nodes:
+                node.launch()
+            for node in nodes:
+                node.wait({each.id for each in nodes}, timeout)
+            yield nodes
+        finally:
+            for node in nodes:
+                node.kill()
+
+
+def _formatted(
+    count: int, config: Mapping[str, str], *, java: Sequence[str], folder: Path, guard: Guard
+) -> tuple[Node, ...]:
+    ports = settings.free_ports(count)
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+    def made(number: int) -> Node:
+        place = folder / f"node-{number}"
+        node = Node(number, ports[number - 1].client, java=java, folder=place, guard=guard)
+        node.format(settings.common(count) | settings.of_node(number, ports) | dict(config), cluster_id)
+        return node
+
+    with ThreadPoolExecutor(count) as pool:
+        return tuple(pool.map(made, range(1, count + 1)))
+
+
+@contextmanager
+def _swept_folder() -> Iterator[Path]:
+    """A temporary folder that is removed even when this process is killed."""
+    folder = Path(tempfile.mkdtemp(prefix="farandole-kafka-"))
+    # Out of reach of the terminal's Ctrl-C and of a kill of our group.
+    command = [sys.executable, "-I", "-S", str(_SWEEPER), str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as sweeper:
+        try:
+            yield folder
+        finally:
+            sweeper.communicate(b".")
+            rmtree(folder, ignore_errors=True)  # should the sweeper have been killed

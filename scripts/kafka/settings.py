@@ -1,0 +1,106 @@
+"""The broker settings of a Kafka for tests, as plain mappings; starts nothing.
+
+Three listeners: CLIENT is what clients get, and all that SASL or TLS would change (through `config`); brokers speak
+to one another on BROKER, and to the quorum on CONTROLLER.
+"""
+
+import random
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+HOST = "127.0.0.1"
+JAVA_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# Below the range from which systems take the ports of outgoing connections: while a node is down, nothing else
+# may happen to get its port.
+_PORTS = range(20_000, 32_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of one node."""
+
+    client: int
+    broker: int
+    controller: int
+
+
+def free_ports(nodes: int) -> list[Ports]:
+    """Ports that nobody listens on, on loopback. Raises OSError when a thousand tries do not find enough."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(_bound()).getsockname()[1] for _ in range(3 * nodes)]
+    return [Ports(*found[first : first + 3]) for first in range(0, len(found), 3)]
+
+
+def _bound() -> socket.socket:
+    # Of the system: a test that seeds `random` must not make two workers choose alike.
+    for port in random.SystemRandom().sample(_PORTS, 1_000):
+        candidate = socket.socket()
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: TIME_WAIT is no obstacle
+        try:
+            candidate.bind((HOST, port))
+        except OSError:
+            candidate.close()
+        else:
+            return candidate
+    raise OSError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+
+
+def common(nodes: int) -> dict[str, str]:
+    """What every node of a cluster of `nodes` is told, wherever it runs."""
+    in_sync = str(min(nodes, 2))
+    replicas = str(nodes)
+    return {
+        "process.roles": "broker,controller",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "BROKER",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        # what production would have
+        "auto.create.topics.enable": "false",
+        "unclean.leader.election.enable": "false",
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        # what lets tests be quick: no waiting for members, short sessions, dead transactions swept soon
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        "group.consumer.min.session.timeout.ms": "1000",
+        "group.consumer.min.heartbeat.interval.ms": "300",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        # until then the quorum takes a killed node for alive, and refuses its successor
+        "broker.session.timeout.ms": "6000",
+        "broker.heartbeat.interval.ms": "1000",
+        # what keeps it small
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.num.partitions": "4",
+        "log.cleaner.dedupe.buffer.size": str(4 << 20),
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "background.threads": "2",
+    }
+
+
+def of_node(number: int, ports: Sequence[Ports]) -> dict[str, str]:
+    """What node `number` (from 1) of our own cluster is told beside `common`."""
+    own = ports[number - 1]
+    voters = (f"{voter}@{HOST}:{each.controller}" for voter, each in enumerate(ports, 1))
+    return {
+        "node.id": str(number),
+        "controller.quorum.voters": ",".join(voters),
+        "listeners": f"CLIENT://{HOST}:{own.client},BROKER://{HOST}:{own.broker},CONTROLLER://{HOST}:{own.controller}",
+    }
+
+
+def properties(settings: Mapping[str, str]) -> str:
+    """As a file of Java properties."""
+    return "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n")

@@ -8,9 +8,12 @@ can move any more before that.
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,13 +21,14 @@ from rich.console import Console
 
 from farandole.cli.codes import Code, code_of, first_cause
 from farandole.config import Loaded, load
-from farandole.events.errors import FarandoleError
+from farandole.events.errors import FarandoleError, LogUnavailable
 from scripts.demo.performance import Performance, Stage, perform
 from scripts.demo.report import print_left, print_report, shape
 from scripts.demo.scene import Scene, find_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "var" / "demo"
+KAFKA = "kafka"
 
 
 def main() -> int:
@@ -32,10 +36,11 @@ def main() -> int:
     options = _options()
     console = Console(stderr=options.json, highlight=False, soft_wrap=True)
     try:
-        scene = find_scene()
-        loaded = _settings(options)
-        _announce(console, scene, loaded)
-        performance = _run(scene, loaded, options, console)
+        with _kafka(console) if options.log == KAFKA else nullcontext(options.log) as log:
+            scene = find_scene()
+            loaded = _settings(options, log)
+            _announce(console, scene, loaded)
+            return _ended(_run(scene, loaded, options, console), loaded, console, as_json=options.json)
     except KeyboardInterrupt:
         console.print("stopped; what was not finished goes on with the next make demo")
         return Code.INTERRUPTED
@@ -45,22 +50,36 @@ def main() -> int:
             raise
         console.print(f"demo: {cause}", markup=False, style="red")
         return code_of(cause)
-    return _ended(performance, loaded, console, as_json=options.json)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description="A real scene becomes a catalogued product.")
-    parser.add_argument("--log", metavar="URL", help="another event log than FOLDER/log.db")
+    parser.add_argument(
+        "--log", metavar="URL", help="another event log than FOLDER/log.db; kafka: one is found or started"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where log, assets and products go")
     parser.add_argument("--timeout", type=float, default=900.0, metavar="SECONDS", help="give up waiting after these")
     parser.add_argument("--json", action="store_true", help="one line of JSON on stdout; the rest goes to stderr")
     return parser.parse_args()
 
 
-def _settings(options: argparse.Namespace) -> Loaded:
+@contextmanager
+def _kafka(console: Console) -> Iterator[str]:
+    """The URL of a log on a Kafka that is given (FARANDOLE_TEST_KAFKA) or runs until the block ends."""
+    kafka = importlib.import_module("scripts.kafka")  # brings tools that no other demonstration needs
+    try:
+        with kafka.kafka_cluster() as cluster:
+            if cluster.origin != "given":
+                console.print("started an Apache Kafka, which ends with this; make kafka gives one that stays")
+            yield f"kafka://{cluster.bootstrap}/demo"
+    except (kafka.NoKafka, kafka.KafkaFailed) as error:
+        raise LogUnavailable(str(error)) from error
+
+
+def _settings(options: argparse.Namespace, log: str | None) -> Loaded:
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    flags = {"log": options.log or f"sqlite:///{folder / 'log.db'}", "assets": folder / "assets"}
+    flags = {"log": log or f"sqlite:///{folder / 'log.db'}", "assets": folder / "assets"}
     return load(flags, file=ROOT / "farandole.toml")
 
 

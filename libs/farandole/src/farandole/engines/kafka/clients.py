@@ -75,6 +75,7 @@ class Clients:
                 "session.timeout.ms": session,
                 "heartbeat.interval.ms": max(100, session // 5),
                 "max.poll.interval.ms": max(session, int(MAX_POLL * 1000)),
+                "enable.partition.eof": True,
             }
         )
 

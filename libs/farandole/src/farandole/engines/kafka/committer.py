@@ -79,7 +79,7 @@ class Committer:
         for portion in portions:
             if portion.hold is not None:
                 portion.hold.positions.update(portion.positions)
-                portion.hold.begun |= portion.hold.lease.topic in portion.positions
+                portion.hold.begun.update(portion.positions)
 
     def _write(self, live: Sequence[Portion]) -> None:
         moved: dict[Hold, dict[str, int]] = {}
@@ -108,7 +108,8 @@ class Committer:
         self.stamp = uuid.uuid4().hex[:12]
         offsets = []
         for hold, positions in moved.items():
-            note = Note(id, hold.lease.epoch, hold.begun or hold in begun, self.stamp)
+            lease = hold.lease
+            note = Note(id, lease.epoch, lease.topic in hold.begun or hold in begun, self.stamp)
             offsets += self._offsets(hold, positions, note)
         named = [(self._names.outer(record.topic), record) for record in records]
         self.transactor.run(named, Offsets(offsets, self._member.membership))
@@ -119,6 +120,6 @@ class Committer:
         for topic, offset in positions.items():
             if topic == lease.topic:
                 found.append(TopicPartition(self._names.outer(topic), lease.partition, offset, metadata=note.text()))
-            elif offset != hold.positions[topic] or offset:
+            elif offset != hold.positions[topic]:
                 found.append(TopicPartition(self._names.outer(topic), lease.partition, offset))
         return found

@@ -37,7 +37,7 @@ def error_of(raised: BaseException) -> KafkaError:
     error = raised.args[0] if raised.args else None
     if isinstance(error, KafkaError):
         return error
-    return KafkaError(KafkaError._FAIL, str(raised))
+    return KafkaError(KafkaError._FAIL, f"{type(raised).__name__}: {raised}")
 
 
 def unavailable(what: str, error: KafkaError) -> LogUnavailable:

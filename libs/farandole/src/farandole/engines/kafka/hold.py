@@ -14,11 +14,13 @@ _EACH = 200  # bytes that a record costs beside its value
 class Queue:
     """Records of one topic of a lease."""
 
-    __slots__ = ("fetching", "paused", "size", "waiting")
+    __slots__ = ("end", "fetching", "last", "paused", "size", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Record] = deque()
         self.size = 0
+        self.last = self.end = -1
+        """Offset of the last record that came; all below `end` has come."""
         self.paused = False
         """Whether who polls wants nothing of it."""
         self.fetching = True
@@ -26,6 +28,7 @@ class Queue:
     def put(self, record: Record) -> None:
         """One record that came."""
         self.waiting.append(record)
+        self.last = record.offset
         self.size += len(record.value or b"") + _EACH
 
     def take(self, limit: int) -> Iterator[Record]:
@@ -36,17 +39,22 @@ class Queue:
             limit -= 1
             yield record
 
+    def passed(self, position: int) -> int:
+        """Where it really stands at `position`: what ends a transaction takes an offset and never comes."""
+        return self.end if self.last < position < self.end else position
+
 
 class Hold:
     """One lease, from its grant to its end."""
 
     __slots__ = ("begun", "gone", "lease", "positions", "queues", "ready", "revoking")
 
-    def __init__(self, lease: Lease, positions: dict[str, int], *, begun: bool) -> None:
+    def __init__(self, lease: Lease, positions: dict[str, int], begun: set[str]) -> None:
         self.lease = lease
         self.positions = positions
         """Committed, or where it begins, by the log's name of the topic."""
         self.begun = begun
+        """Topics with a position that was committed; the others stand where they begin."""
         self.queues = {topic: Queue() for topic in positions}
         self.ready = False
         """Whether its records are fetched."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from farandole.engines.kafka.failures import error_of, unavailable
+from farandole.engines.kafka.failures import PASSING, error_of, unavailable
 
 BUDGET = 60.0
 """Seconds that a revoked partition may take to be let go."""
@@ -42,6 +42,10 @@ class Heard(Protocol):
 
     def came(self, messages: list[Message]) -> None:
         """Records."""
+        ...
+
+    def ended(self, topic: str, partition: int, offset: int) -> None:
+        """All below `offset` has come; nothing more is there for now."""
         ...
 
     def failed(self, error: KafkaError) -> None:
@@ -119,7 +123,8 @@ class Member:
             while not self._stopping.is_set():
                 self._answer()
                 self._serve()
-        except KafkaException as raised:
+        except Exception as raised:  # noqa: BLE001 - ended unheard, this thread would hold its partitions for ever
+            self._stopping.set()
             self._heard.failed(error_of(raised))
         finally:
             self._consumer.close()
@@ -138,15 +143,22 @@ class Member:
         first = self._consumer.poll(_TICK)
         if first is None:
             return
-        good = []
+        good: list[Message] = []
         for message in (first, *self._consumer.consume(_BATCH - 1, 0)):
             error = message.error()
             if error is None:
                 good.append(message)
-            elif not error.retriable() and error.code() != KafkaError._PARTITION_EOF:
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._pass_on(good)
+                self._heard.ended(message.topic() or "", message.partition() or 0, message.offset() or 0)
+            elif not error.retriable() and error.code() not in PASSING:
                 self._heard.failed(error)
+        self._pass_on(good)
+
+    def _pass_on(self, good: list[Message]) -> None:
         if good:
-            self._heard.came(good)
+            self._heard.came(good.copy())
+            good.clear()
 
     def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
         consumer.incremental_assign([])  # each is fetched once it was taken over

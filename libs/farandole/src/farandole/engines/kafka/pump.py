@@ -64,6 +64,8 @@ class Pump:
         self._queue: deque[_Request] = deque()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
+        self.latest = time.monotonic()
+        """When something was committed last."""
 
     async def commit(self, units: Sequence[Unit]) -> Committed:
         """See `Subscription.commit`. When one fails, those that wait behind it fail too: none overtakes it."""
@@ -132,6 +134,7 @@ class Pump:
     async def _commit(self, batch: list[_Ready]) -> None:
         portions = [portion for ready in batch for portion in ready.portions]
         fenced = await self._persist(portions)
+        self.latest = time.monotonic()
         for ready in batch:
             if not ready.request.answer.done():
                 ready.request.answer.set_result(Committed([unit for unit in ready.request.units if unit in fenced]))

@@ -3,13 +3,41 @@
 import time
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.convert import record_of
 from farandole.engines.kafka.failures import unavailable
+from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.worker import Worker
 from farandole.log.record import Record, Span
 
 PATIENCE = 60.0
 _BATCH = 1000
+
+
+class StateReader:
+    """Reads states for one subscription, one at a time, on a thread of its own."""
+
+    def __init__(self, clients: Clients, admin: AdminClient, name: str) -> None:
+        self._clients, self._admin, self._worker = clients, admin, Worker(name)
+        self._follower: Consumer | None = None
+
+    async def rows(self, outer: str, topic: str, partition: int) -> list[Record]:
+        """See `read_state`; to the end that the partition has now, what is uncommitted included."""
+        place = outer, partition
+        first = await listed(self._admin, [place], OffsetSpec.earliest())
+        last = await listed(self._admin, [place], OffsetSpec.latest(), committed=False)
+        if self._follower is None:
+            self._follower = self._clients.follower()
+        span = Span(first[place], last[place])
+        return await self._worker.do(read_state, self._follower, outer, topic, partition, span)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._follower is not None:
+            await self._worker.do(self._follower.close)
+        self._worker.end()
 
 
 def read_state(follower: Consumer, outer: str, topic: str, partition: int, span: Span) -> list[Record]:

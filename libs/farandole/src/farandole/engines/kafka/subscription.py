@@ -6,26 +6,26 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, Message
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaError, Message
+from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka import takeover
+from farandole.engines.kafka.advance import Advancer
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.committer import Committer
 from farandole.engines.kafka.convert import record_of
-from farandole.engines.kafka.failures import unavailable
+from farandole.engines.kafka.failures import RIGHTS, unavailable
 from farandole.engines.kafka.hold import HIGH, LOW, Hold
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
-from farandole.engines.kafka.offsets import listed
 from farandole.engines.kafka.pump import Pump
-from farandole.engines.kafka.state import read_state
+from farandole.engines.kafka.state import StateReader
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
 from farandole.engines.kafka.worker import Worker
 from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnavailable
 from farandole.log.ports import Committed, Interest, Lease, Polled, Unit
-from farandole.log.record import Record, Span
+from farandole.log.record import Record
 
 _AGAIN = 0.1  # seconds until a take-over or a commit that a rebalance crossed is tried again
 
@@ -55,17 +55,18 @@ class KafkaSubscription:
         self._granted: list[Lease] = []
         self._revoking: list[Lease] = []
         self._lost: list[Lease] = []
+        self._turn = 0
         self._bell = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: FarandoleError | None = None
         self._closed = False
         self._worker = Worker(f"commit-{number}")
-        self._reader_worker = Worker(f"state-{number}")
-        self._follower: Consumer | None = None
+        self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
         self._member = Member(parts.clients.member(self._scene.group), list(self._outer.values()), self)
         transactor = Transactor(parts.clients, str(number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
         self._pump = Pump(self._committer, self._worker, parts.catalog, self._scene, self._holds)
+        self._advancer = Advancer(self._pump, self._holds)
         self._member.start()
 
     # -- the port ---------------------------------------------------------------------------------------------
@@ -94,7 +95,8 @@ class KafkaSubscription:
         hold = self._held(lease)
         rows: list[Record] = []
         if self._interest.state is not None:
-            rows = await self._rows(self._interest.state, lease.partition)
+            outer = self._parts.names.outer(self._interest.state)
+            rows = await self._states.rows(outer, self._interest.state, lease.partition)
             hold = self._held(lease)
         await self._fetch(hold)
         return rows
@@ -108,7 +110,9 @@ class KafkaSubscription:
                     raise ConfigError(
                         f"group {self._interest.group!r} has no position in {topic!r}; it leases {sorted(self._outer)}"
                     )
-        return await self._pump.commit(units)
+        committed = await self._pump.commit(units)
+        self._advancer.arm()
+        return committed
 
     def pause(self, lease: Lease, topic: str) -> None:
         """See `Subscription.pause`; harmless when the lease is gone."""
@@ -144,6 +148,7 @@ class KafkaSubscription:
             return
         self._closed = True
         self._bell.set()
+        self._advancer.stop()
         held = list(self._holds.values())
         self._holds.clear()
         self._assigned.clear()
@@ -155,8 +160,8 @@ class KafkaSubscription:
         if held and self._failure is None:
             await self._leave(held)
         await asyncio.to_thread(self._member.stop)
+        await self._states.close()
         self._worker.end()
-        self._reader_worker.end()
 
     # -- on the member's thread -------------------------------------------------------------------------------
 
@@ -186,6 +191,10 @@ class KafkaSubscription:
     def came(self, messages: list[Message]) -> None:
         """See `Heard.came`."""
         self._tell(self._on_records, [record_of(m, self._inner[m.topic() or ""]) for m in messages])
+
+    def ended(self, topic: str, partition: int, offset: int) -> None:
+        """See `Heard.ended`."""
+        self._tell(self._on_end, self._inner[topic], partition, offset)
 
     def failed(self, error: KafkaError) -> None:
         """See `Heard.failed`."""
@@ -242,6 +251,12 @@ class KafkaSubscription:
                     self._member.hold_back(self._outer[record.topic], record.partition)
         self._bell.set()
 
+    def _on_end(self, topic: str, partition: int, offset: int) -> None:
+        hold = self._holds.get(partition)
+        if hold is not None and hold.ready:
+            hold.queues[topic].end = offset
+            self._advancer.arm()
+
     def _fail(self, error: FarandoleError) -> None:
         self._failure = self._failure or error
         self._bell.set()
@@ -268,7 +283,9 @@ class KafkaSubscription:
             holds = await takeover.holds(self._scene, wanted)
             try:
                 await self._worker.do(self._committer.enter, holds)
-            except (Aborted, Unknown):
+            except (Aborted, Unknown) as failed:
+                if failed.error.code() in RIGHTS:
+                    raise unavailable(f"{self._interest.group} can't take over", failed.error) from failed
                 self._committer.refresh()
                 await asyncio.sleep(_AGAIN)
                 continue
@@ -295,19 +312,13 @@ class KafkaSubscription:
         except (Aborted, Unknown, LogUnavailable):
             return  # the successor ends what is open, and fences
 
-    async def _rows(self, topic: str, partition: int) -> list[Record]:
-        outer = self._parts.names.outer(topic)
-        place = outer, partition
-        first = await listed(self._parts.admin, [place], OffsetSpec.earliest())
-        last = await listed(self._parts.admin, [place], OffsetSpec.latest(), committed=False)
-        if self._follower is None:
-            self._follower = self._parts.clients.follower()
-        span = Span(first[place], last[place])
-        return await self._reader_worker.do(read_state, self._follower, outer, topic, partition, span)
-
     def _take(self, limit: int) -> list[Record]:
+        """Each time another lease comes first, so that none with much to do keeps the others waiting."""
         records: list[Record] = []
-        for hold in self._holds.values():
+        self._turn += 1
+        held = list(self._holds.values())
+        first = self._turn % max(1, len(held))
+        for hold in held[first:] + held[:first]:
             for topic, queue in hold.queues.items():
                 records += queue.take(limit - len(records))
                 if not queue.fetching and queue.size < LOW:

@@ -54,8 +54,12 @@ async def holds(scene: Scene, numbers: Sequence[int]) -> list[Hold]:
     for number in numbers:
         note = _note(found.get((scene.leased, number)))
         start = {topic: _start(scene, topic, number, found, first, last) for topic in topics}
-        begun = note.begun if (scene.leased, number) in found else interest.start == "now"
-        made.append(Hold(Lease(interest.group, interest.topic, number, note.epoch + 1), start, begun=begun))
+        begun = {topic for topic in topics if (names.outer(topic), number) in found}
+        if interest.start == "now":
+            begun.add(interest.topic)
+        elif not note.begun:
+            begun.discard(interest.topic)
+        made.append(Hold(Lease(interest.group, interest.topic, number, note.epoch + 1), start, begun))
     return made
 
 

@@ -23,6 +23,7 @@ class Catalog:
         self._admin, self._names = admin, names
         self._partitions: dict[str, int] = {}
         self._compacted: dict[str, bool] = {}
+        self._hidden: set[str] = set()
         self._spread = itertools.count()
 
     async def look(self) -> dict[str, int]:
@@ -79,6 +80,16 @@ class Catalog:
         if missing:
             await self._create(missing)
 
+    async def ensure_hidden(self, spec: TopicSpec) -> None:
+        """Make a topic that the engine keeps for itself, where it is missing."""
+        if spec.name in self._hidden:
+            return
+        with told_as("the topics can't be listed"):
+            metadata = await asyncio.to_thread(self._admin.list_topics, timeout=PATIENCE)
+        if self._names.outer(spec.name) not in metadata.topics:
+            await self._make([spec])
+        self._hidden.add(spec.name)
+
     async def _placed(self, record: NewRecord) -> NewRecord:
         count = await self.partitions(record.topic)
         if count is None:
@@ -102,6 +113,10 @@ class Catalog:
                 self._compacted[name] = "compact" in (settings["cleanup.policy"].value or "")
 
     async def _create(self, specs: Sequence[TopicSpec]) -> None:
+        await self._make(specs)
+        await self._until_there(specs)
+
+    async def _make(self, specs: Sequence[TopicSpec]) -> None:
         new = [_new_topic(self._names.checked(spec.name), spec) for spec in specs]
         for spec, answer in zip(specs, self._admin.create_topics(new).values(), strict=True):
             try:
@@ -109,7 +124,6 @@ class Catalog:
             except KafkaException as raised:
                 if error_of(raised).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise unavailable(f"topic {spec.name!r} can't be made", error_of(raised)) from raised
-        await self._until_there(specs)
 
     async def _until_there(self, specs: Sequence[TopicSpec]) -> None:
         """Another broker may know of a new topic a moment later."""

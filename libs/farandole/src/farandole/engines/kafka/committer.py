@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from confluent_kafka import TopicPartition
 
+from farandole.engines.kafka.beginnings import mark
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
@@ -53,7 +54,8 @@ class Committer:
     def enter(self, holds: Sequence[Hold]) -> None:
         """State that this member holds these from now on; fenced as any commit is."""
         with self.lock:
-            self._transact([], {hold: dict(hold.positions) for hold in holds}, self.transactor.id)
+            fresh = [mark(hold.lease) for hold in holds if hold.fresh]
+            self._transact(fresh, {hold: dict(hold.positions) for hold in holds}, self.transactor.id)
 
     def leave(self, holds: Sequence[Hold]) -> None:
         """State that this member let go of these: a successor has nothing to end."""

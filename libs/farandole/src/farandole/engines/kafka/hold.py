@@ -47,15 +47,17 @@ class Queue:
 class Hold:
     """One lease, from its grant to its end."""
 
-    __slots__ = ("begun", "gone", "lease", "positions", "queues", "ready", "revoking")
+    __slots__ = ("begun", "fresh", "gone", "lease", "positions", "queues", "ready", "revoking")
 
-    def __init__(self, lease: Lease, positions: dict[str, int], begun: set[str]) -> None:
+    def __init__(self, lease: Lease, positions: dict[str, int], begun: set[str], *, fresh: bool = False) -> None:
         self.lease = lease
         self.positions = positions
         """Committed, or where it begins, by the log's name of the topic."""
         self.begun = begun
         """Topics with a position that was committed; the others stand where they begin."""
         self.queues = {topic: Queue() for topic in positions}
+        self.fresh = fresh
+        """Whether the group has never held it before."""
         self.ready = False
         """Whether its records are fetched."""
         self.revoking = False

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
+from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.committer import Committer
@@ -62,6 +63,7 @@ class KafkaSubscription:
         self._closed = False
         self._worker = Worker(f"commit-{number}")
         self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
+        self._beginnings = Beginnings(parts.catalog, parts.names, self._states)
         self._member = Member(parts.clients.member(self._scene.group), list(self._outer.values()), self)
         transactor = Transactor(parts.clients, str(number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
@@ -277,10 +279,11 @@ class KafkaSubscription:
     async def _take_over(self, partitions: list[int]) -> None:
         """Until each is held, or given to somebody else."""
         transactor = self._committer.transactor
+        await self._beginnings.prepare()
         while wanted := [p for p in partitions if p in self._assigned and p not in self._holds]:
             for id in await takeover.predecessors(self._scene, wanted) - {transactor.id}:
                 await self._worker.do(transactor.fence, id)
-            holds = await takeover.holds(self._scene, wanted)
+            holds = await takeover.holds(self._scene, wanted, self._beginnings)
             try:
                 await self._worker.do(self._committer.enter, holds)
             except (Aborted, Unknown) as failed:

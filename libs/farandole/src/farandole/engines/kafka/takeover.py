@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
@@ -42,12 +43,15 @@ async def predecessors(scene: Scene, numbers: Sequence[int]) -> set[str]:
     return {position.note.id for position in found.values()} - {""}
 
 
-async def holds(scene: Scene, numbers: Sequence[int]) -> list[Hold]:
-    """Where to go on in each. Raises LogError where the log no longer holds what is owed."""
+async def holds(scene: Scene, numbers: Sequence[int], beginnings: Beginnings) -> list[Hold]:
+    """Where to go on in each. Raises LogError where what is owed, or by whom, is no longer known."""
     interest, names = scene.interest, scene.names
     topics = [interest.topic, *([interest.inbox] if interest.inbox else [])]
     places = [(names.outer(topic), number) for topic in topics for number in numbers]
     found = await positions(scene.admin, scene.group, places)
+    fresh = [number for number in numbers if (scene.leased, number) not in found]
+    if fresh:
+        await beginnings.check(interest.group, interest.topic, fresh)
     first = await listed(scene.admin, places, OffsetSpec.earliest())
     last = await listed(scene.admin, places, OffsetSpec.latest())
     made = []
@@ -59,7 +63,8 @@ async def holds(scene: Scene, numbers: Sequence[int]) -> list[Hold]:
             begun.add(interest.topic)
         elif not note.begun:
             begun.discard(interest.topic)
-        made.append(Hold(Lease(interest.group, interest.topic, number, note.epoch + 1), start, begun))
+        lease = Lease(interest.group, interest.topic, number, note.epoch + 1)
+        made.append(Hold(lease, start, begun, fresh=number in fresh))
     return made
 
 

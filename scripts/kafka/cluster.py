@@ -34,6 +34,7 @@ class _Wish:
     config: Mapping[str, str]
     java_options: Sequence[str]
     timeout: float
+    advertised: Mapping[int, int]
 
 
 @contextmanager
@@ -44,14 +45,16 @@ def kafka_cluster(
     java_options: Sequence[str] = (),
     origins: Sequence[Origin] = ORIGINS,
     timeout: float = START,
+    advertised: Mapping[int, int] | None = None,
 ) -> Iterator[Cluster]:
     """A cluster of `nodes` (1, or 3 with replication 3 and min.insync.replicas 2) until the block ends.
 
     `config`: broker settings beside ours, or instead of them, and `java_options` of the JVM; a given cluster knows
     neither. `origins`: where it may come from; ("java",) for whoever kills nodes. `timeout`: seconds for it to answer,
-    downloads not counted. Raises NoKafka where none is to be had, KafkaFailed where one was found and does not answer.
+    downloads not counted. `advertised`: by node, the port that it names to clients, of a proxy before it.
+    Raises NoKafka where none is to be had, KafkaFailed where one was found and does not answer.
     """
-    wish = _Wish(nodes, config or {}, java_options, timeout)
+    wish = _Wish(nodes, config or {}, java_options, timeout, advertised or {})
     with ExitStack() as stack:  # what the block raises must not pass for a source that has nothing
         yield _first(wish, [origin for origin in ORIGINS if origin in origins], stack)
 
@@ -88,7 +91,13 @@ def _docker(wish: _Wish) -> Iterator[Cluster]:
 
 @contextmanager
 def _java(wish: _Wish) -> Iterator[Cluster]:
-    with java_nodes(wish.nodes, config=wish.config, options=wish.java_options, timeout=wish.timeout) as nodes:
+    with java_nodes(
+        wish.nodes,
+        config=wish.config,
+        options=wish.java_options,
+        timeout=wish.timeout,
+        advertised=wish.advertised,
+    ) as nodes:
         yield Cluster(",".join(node.address for node in nodes), "java", nodes)
 
 

@@ -22,13 +22,13 @@ _LOGGING = Path(__file__).with_name("log4j2.properties")
 
 @contextmanager
 def java_nodes(
-    count: int, *, config: Mapping[str, str], options: Sequence[str], timeout: float
+    count: int, *, config: Mapping[str, str], options: Sequence[str], timeout: float, advertised: Mapping[int, int]
 ) -> Iterator[tuple[Node, ...]]:
     """`count` nodes that answer. Raises NoKafka where Java or the jars are not to be had, KafkaFailed."""
     java = (find_java(), *settings.JAVA_OPTIONS, *options)
     java += (f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}", "-cp", f"{find_jars()}/*")
     with _swept_folder() as folder, closing(Guard()) as guard:
-        nodes = _formatted(count, config, java=java, folder=folder, guard=guard)
+        nodes = _formatted(count, config, advertised, java=java, folder=folder, guard=guard)
         try:
             for node in nodes:
                 node.launch()
@@ -41,15 +41,22 @@ def java_nodes(
 
 
 def _formatted(
-    count: int, config: Mapping[str, str], *, java: Sequence[str], folder: Path, guard: Guard
+    count: int,
+    config: Mapping[str, str],
+    advertised: Mapping[int, int],
+    *,
+    java: Sequence[str],
+    folder: Path,
+    guard: Guard,
 ) -> tuple[Node, ...]:
     ports = settings.free_ports(count)
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
     def made(number: int) -> Node:
         place = folder / f"node-{number}"
-        node = Node(number, ports[number - 1].client, java=java, folder=place, guard=guard)
-        node.format(settings.common(count) | settings.of_node(number, ports) | dict(config), cluster_id)
+        node = Node(number, ports[number - 1], java=java, folder=place, guard=guard)
+        own = settings.of_node(number, ports, advertised.get(number))
+        node.format(settings.common(count) | own | dict(config), cluster_id)
         return node
 
     with ThreadPoolExecutor(count) as pool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from farandole.runtime.guarded import Guard, Guarded, Spec
 from scripts.kafka.errors import KafkaFailed
 from scripts.kafka.ready import wait_ready
-from scripts.kafka.settings import HOST, properties
+from scripts.kafka.settings import HOST, Ports, properties
 
 GRACE = 30.0  # seconds for a controlled shutdown, then it is killed
 START = 60.0  # seconds for a node to answer; some 5 on two idle cores
@@ -21,11 +21,12 @@ _TAIL = 3_000
 class Node:
     """One node: `start`, `stop`, `kill`, in any order and from any thread. Its port and data stay."""
 
-    __slots__ = ("_folder", "_guard", "_java", "_lock", "_process", "id", "port")
+    __slots__ = ("_folder", "_guard", "_java", "_lock", "_process", "id", "inner_port", "port")
 
-    def __init__(self, number: int, port: int, *, java: Sequence[str], folder: Path, guard: Guard) -> None:
+    def __init__(self, number: int, ports: Ports, *, java: Sequence[str], folder: Path, guard: Guard) -> None:
         self.id = number
-        self.port = port
+        self.port = ports.client
+        self.inner_port = ports.broker
         self._java = tuple(java)
         self._folder = folder
         self._guard = guard
@@ -36,6 +37,11 @@ class Node:
     def address(self) -> str:
         """`host:port` for clients."""
         return f"{HOST}:{self.port}"
+
+    @property
+    def inner(self) -> str:
+        """`host:port` where the brokers speak to one another: without TLS or login, whatever clients have to use."""
+        return f"{HOST}:{self.inner_port}"
 
     @property
     def log(self) -> Path:
@@ -68,7 +74,7 @@ class Node:
         self._settings.write_text(properties({**settings, "log.dirs": str(self.data)}), encoding="utf-8")
         command = [*self._java, "kafka.tools.StorageTool", "format"]
         done = subprocess.run(
-            [*command, "--cluster-id", cluster_id, "--config", str(self._settings)],
+            [*command, f"--cluster-id={cluster_id}", "--config", str(self._settings)],  # an id may begin with a dash
             cwd=self._folder,
             capture_output=True,
             text=True,
@@ -96,7 +102,7 @@ class Node:
     def wait(self, present: Collection[int], timeout: float) -> None:
         """Return once it answers and names the nodes `present`. Raises KafkaFailed with the end of its log."""
         try:
-            wait_ready(self.address, present=present, timeout=timeout, check=self._check)
+            wait_ready(self.inner, present=present, timeout=timeout, check=self._check)
         except KafkaFailed as error:
             raise KafkaFailed(f"{error}\nnode {self.id} said:\n{self.tail()}") from None
 

@@ -86,14 +86,19 @@ def common(nodes: int) -> dict[str, str]:
     }
 
 
-def of_node(number: int, ports: Sequence[Ports]) -> dict[str, str]:
-    """What node `number` (from 1) of our own cluster is told beside `common`."""
+def of_node(number: int, ports: Sequence[Ports], advertised: int | None = None) -> dict[str, str]:
+    """What node `number` (from 1) of our own cluster is told beside `common`.
+
+    `advertised`: the port that it names to clients, where they are to come through a proxy.
+    """
     own = ports[number - 1]
+    told = own.client if advertised is None else advertised
     voters = (f"{voter}@{HOST}:{each.controller}" for voter, each in enumerate(ports, 1))
     return {
         "node.id": str(number),
         "controller.quorum.voters": ",".join(voters),
         "listeners": f"CLIENT://{HOST}:{own.client},BROKER://{HOST}:{own.broker},CONTROLLER://{HOST}:{own.controller}",
+        "advertised.listeners": f"CLIENT://{HOST}:{told},BROKER://{HOST}:{own.broker}",
     }
 
 

@@ -5,9 +5,10 @@ import stat
 from io import FileIO
 from pathlib import Path
 
-from farandole.events.errors import BadInput
+from farandole.events.errors import BadInput, ConfigError
 
 LIMIT = 16 * 1024 * 1024
+_SECRET_LIMIT = 64 * 1024
 
 
 def read_regular(path: Path, *, what: str, limit: int = LIMIT) -> bytes:
@@ -26,6 +27,17 @@ def read_regular(path: Path, *, what: str, limit: int = LIMIT) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise BadInput(f"{what}: {path} is a folder, pipe or device; name a regular file")
         return _bounded(file, path, what, limit)
+
+
+def read_secret(path: Path, variable: str) -> str:
+    """What stands in the file that `variable` names, less its last line's end. Raises ConfigError."""
+    try:
+        text = read_regular(path, what=variable, limit=_SECRET_LIMIT).decode()
+    except BadInput as error:
+        raise ConfigError(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{variable}: {path} is not UTF-8: {error.reason}") from None
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _bounded(file: FileIO, path: Path, what: str, limit: int) -> bytes:

@@ -26,6 +26,7 @@ COMMANDS = (
     "schemas",
     "asset",
     "log",
+    "doctor",
     "config",
 )
 """In the order in which `--help` lists them; each has a module of its name here, `<name>_command`."""

@@ -10,7 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_STYLES = {"complete": "green", "running": "cyan", "waiting": "yellow", "dead": "red", "up": "green", "gone": "red"}
+_STYLES = {
+    **dict.fromkeys(("complete", "up", "ok"), "green"),
+    **dict.fromkeys(("waiting", "warn"), "yellow"),
+    **dict.fromkeys(("dead", "gone", "fail"), "red"),
+    "running": "cyan",
+}
 _PIPE_WIDTH = 4096  # columns of a line that no terminal bounds
 
 

@@ -8,7 +8,8 @@ Times are RFC 3339 in UTC with milliseconds; durations are seconds; what is not 
 - `dlq list`: {"dead_letters": [letter…]}, latest first; `dlq show`: one letter with `headers` and `value`.
 - `dlq redrive`, `dlq discard`: {"asked": [{"delivery", "step", "workflow"}…]}.
 - `topics`: {"topics": [{"topic", "partitions", "compacted", "spans": [{"partition", "start", "end"}…], "lag"}…]};
-  offsets; `lag` by group.
+  offsets; `lag` by group. `topics apply`: {"changes": [{"topic", "action", "setting", "there", "wanted"}…], "applied"};
+  `action` is create, set or by-hand (never done), the rest is text; `applied`: whether anything was done.
 - `ps`: {"services": [{"service", "target", "host", "pid", "state", "restarts", "started", "steps"}…]}; `state` is
   starting, running, restarting, refused, stopped or gone; `steps`: the partitions that it leases, per step.
 - `config`: {"file", "settings": [{"name", "value", "from"}…], "ignored": [variable…]}.
@@ -16,6 +17,8 @@ Times are RFC 3339 in UTC with milliseconds; durations are seconds; what is not 
 - `schemas check`: {"problems": [text…], "warnings": [text…]}.
 - `asset put`: {"uri", "size", "media_type"}, which is also how an asset stands in an event.
 - `log backup`: {"log", "backup", "bytes"}; `log check`: {"log", "sound", "problems": [text…]}.
+- `doctor`: {"log", "well", "findings": [{"check", "verdict", "said", "remedy"}…]}; `verdict` is ok, warn or fail;
+  `well`: nothing fails.
 - `new`: {"project", "folder", "files": [path…]}.
 """
 

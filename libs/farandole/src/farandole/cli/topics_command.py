@@ -1,4 +1,4 @@
-"""`farandole topics`: what the log holds, and how far the steps have read."""
+"""`farandole topics`: what the log holds, and how far the steps have read; `apply` makes what is declared."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,10 @@ import typer
 
 from farandole.cli.options import ConfigOption, JsonOption, LogOption, settings, with_client
 from farandole.cli.say import emit, line, rows
+from farandole.cli.topics_apply import apply
 from farandole.client import AsyncClient
 from farandole.client.observer import read_manifests
+from farandole.events.errors import BadInput
 from farandole.log.ports import Log
 from farandole.log.record import Span, TopicPartition, TopicSpec
 
@@ -16,12 +18,21 @@ Lags = dict[str, dict[str, int]]
 
 
 def add(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("topics")(topics)
+    """Add the commands."""
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(topics)
+    group.command("apply")(apply)
+    app.add_typer(group, name="topics")
 
 
-def topics(as_json: JsonOption = False, log: LogOption = None, config: ConfigOption = None) -> None:
+def topics(
+    context: typer.Context, as_json: JsonOption = False, log: LogOption = None, config: ConfigOption = None
+) -> None:
     """List the topics: partitions, records, and the lag of each group that reads them."""
+    if context.invoked_subcommand is not None:
+        if as_json or log is not None or config is not None:
+            raise BadInput("write the options after `farandole topics apply`")
+        return
 
     async def read(
         client: AsyncClient,

@@ -14,9 +14,13 @@ from farandole.config.layers import Keys, Layer, blamed, merged, rebased
 from farandole.config.model import NESTING, PREFIX, Capacity, Config
 from farandole.config.near import did_you_mean, nearest
 from farandole.config.tomlfile import find_file, read_toml
+from farandole.engines.kafka.security import VARIABLES
 from farandole.events.errors import ConfigError
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
+_ELSEWHERE = {FILE_VARIABLE, *VARIABLES}
+"""Read, but by others; what they hold may be a secret and is not shown."""
+_OF_KAFKA = [name.removeprefix(PREFIX).lower() for name in VARIABLES]
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,9 @@ def _ignored() -> list[str]:
     ignored = []
     for name in sorted(os.environ):
         field = name.upper().removeprefix(PREFIX).partition(NESTING)[0].lower()
-        if not name.upper().startswith(PREFIX) or field in Config.model_fields or name == FILE_VARIABLE:
+        if not name.upper().startswith(PREFIX) or field in Config.model_fields or name in _ELSEWHERE:
             continue
-        if meant := nearest(field, Config.model_fields):
+        if meant := nearest(field, [*Config.model_fields, *_OF_KAFKA]):
             raise ConfigError(f"environment: {name} is no setting; did you mean {PREFIX}{meant.upper()}?")
         ignored.append(name)
     return ignored

@@ -10,11 +10,11 @@ from typing import Any
 from farandole.events.errors import DeclarationError
 from farandole.log.hooks import Hooks
 from farandole.log.ports import Log
-from farandole.log.record import TopicSpec
 from farandole.runtime import topics
 from farandole.runtime.context import Tools
 from farandole.runtime.declare import AnyStep, Service
 from farandole.runtime.forward import Forwarder
+from farandole.runtime.ground import ground
 from farandole.runtime.manifests import make_manifest, manifest_record, same_but_for_time
 from farandole.runtime.plan import Plan
 from farandole.runtime.pool import ProcessPool
@@ -135,7 +135,8 @@ class Host:
 
     async def _prepare(self, steps: list[AnyStep]) -> None:
         """Create what is missing, then declare the service."""
-        await self._ensure(steps)
+        there = {spec.name: spec.partitions for spec in await self._log.topics()}
+        await self._log.ensure(ground(self._service, there, self._options.partitions))
         await self._sources.load(self._log)
         before = [m for m in self._sources.manifests.values() if m.service == self._service.name]
         known = {step.name for manifest in before for step in manifest.steps}
@@ -148,23 +149,3 @@ class Host:
         if not same_but_for_time(manifest, latest):
             await self._log.append([manifest_record(manifest)])
         self._sources.add(manifest)
-
-    async def _ensure(self, steps: list[AnyStep]) -> None:
-        there = {spec.name: spec.partitions for spec in await self._log.topics()}
-        default = self._options.partitions
-        wanted = [
-            TopicSpec(topics.JOURNAL, there.get(topics.JOURNAL, default)),
-            TopicSpec(topics.MANIFESTS, 1, compacted=True),
-            TopicSpec(topics.CONTROL, 1, compacted=True),
-            TopicSpec(topics.dead_letters(self._service.name), 1),
-        ]
-        events = {t.event_type.name for s in steps for t in (*s.signature.consumed, *s.signature.published)}
-        events |= {t.event_type.name for t in self._service.accepts}
-        counts = {name: there.get(name, default) for name in sorted(events)}
-        wanted += [TopicSpec(name, count) for name, count in counts.items()]
-        for step in steps:
-            inbox, state = topics.inbox(step.service, step.name), topics.state(step.service, step.name)
-            first = step.signature.consumed[0].event_type.name
-            count = there.get(inbox, default) if step.fed_by_inbox else counts[first]
-            wanted += [TopicSpec(inbox, count), TopicSpec(state, count, compacted=True)]
-        await self._log.ensure(wanted)

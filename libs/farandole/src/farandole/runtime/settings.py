@@ -7,10 +7,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from farandole.events.errors import BadInput, ConfigError
-from farandole.files import read_regular
-
-_FILE_LIMIT = 64 * 1024
+from farandole.events.errors import ConfigError
+from farandole.files import read_secret
 
 
 class Settings(BaseSettings):
@@ -49,16 +47,7 @@ class FileSource(PydanticBaseSettingsSource):
             return None, field_name, False
         if plain in environment:
             raise ConfigError(f"{plain} and {variable} are both set; unset one of them")
-        return self._read(Path(path), variable), field_name, self.field_is_complex(field)
-
-    def _read(self, path: Path, variable: str) -> str:
-        try:
-            text = read_regular(path, what=variable, limit=_FILE_LIMIT).decode()
-        except BadInput as error:
-            raise ConfigError(str(error)) from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{variable}: {path} is not UTF-8: {error.reason}") from None
-        return text.removesuffix("\n").removesuffix("\r")
+        return read_secret(Path(path), variable), field_name, self.field_is_complex(field)
 
     def __call__(self) -> dict[str, Any]:
         """The fields that have a file."""

@@ -1,26 +1,35 @@
 """From a `kafka:` URL to brokers, namespace and settings; nothing here connects."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from farandole.events.errors import ConfigError
 
 FORM = "kafka://host:9092[,host:9092…][/namespace][?lease=SECONDS]"
+SECURITIES = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
+MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+"""How a user shows who they are; the first where the URL does not say."""
 PORT = 9092
 LEASE = 6.0
 """Seconds without a heartbeat after which a member's leases are given to others (`session.timeout.ms`)."""
 _LEASES = (1.0, 300.0)
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*")
-_OPTIONS = {"lease"}
+_OPTIONS = ("lease", "security", "mechanism")
 
 
 class Address(NamedTuple):
-    """Where a log is on Kafka: `host:port`, comma-separated; what its names begin with, or ""; seconds of a lease."""
+    """Where a log is on Kafka: `host:port`, comma-separated; what its names begin with, or ""; seconds of a lease.
+
+    `security`: one of SECURITIES; `mechanism`: one of MECHANISMS, or "" where no user is asked for.
+    """
 
     servers: str
     namespace: str
     lease: float
+    security: str = "plaintext"
+    mechanism: str = ""
 
 
 def read_address(url: str) -> Address:
@@ -37,9 +46,25 @@ def read_address(url: str) -> Address:
             f"namespace {namespace[:80]!r} in the log's URL: small letters, digits, - _ and . between them"
         )
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if strange := sorted(options.keys() - _OPTIONS):
-        raise ConfigError(f"the log's URL has the option {strange[0]!r}; kafka: knows only lease=SECONDS")
-    return Address(servers, namespace, _lease(options.get("lease")))
+    if strange := sorted(options.keys() - set(_OPTIONS)):
+        raise ConfigError(f"the log's URL has the option {strange[0][:80]!r}; kafka: knows only {', '.join(_OPTIONS)}")
+    return Address(servers, namespace, _lease(options.get("lease")), *_security(options))
+
+
+def _security(options: Mapping[str, str]) -> tuple[str, str]:
+    security = options.get("security", "plaintext").lower()
+    if security not in SECURITIES:
+        raise ConfigError(f"security={security[:20]!r} in the log's URL: give one of {', '.join(SECURITIES)}")
+    if not security.startswith("sasl"):
+        if "mechanism" in options:
+            raise ConfigError("mechanism= in the log's URL is for a user: add security=sasl_ssl, or leave it out")
+        return security, ""
+    mechanism = options.get("mechanism", MECHANISMS[0]).upper()
+    if mechanism not in MECHANISMS:
+        raise ConfigError(f"mechanism={mechanism[:20]!r} in the log's URL: give one of {', '.join(MECHANISMS)}")
+    if (security, mechanism) == ("sasl_plaintext", "PLAIN"):
+        raise ConfigError("mechanism=PLAIN would send the password readable; use security=sasl_ssl, or SCRAM-SHA-512")
+    return security, mechanism
 
 
 def _server(text: str) -> str:

@@ -14,6 +14,8 @@ from farandole.log.partitioner import partition_of
 from farandole.log.record import NewRecord, TopicSpec
 
 PATIENCE = 20.0  # seconds for one answer of the brokers
+FOR_EVER = "-1"
+"""As a `retention.ms`."""
 
 
 class Catalog:
@@ -136,14 +138,17 @@ class Catalog:
             _check_shape(spec, await self.spec(spec.name) or spec)
 
 
-def _new_topic(name: str, spec: TopicSpec) -> NewTopic:
+def settings_of(spec: TopicSpec) -> dict[str, str]:
+    """The settings of a topic as it has to be; what is not named is the cluster's business."""
     config = {
         "message.timestamp.type": "LogAppendTime",
         "cleanup.policy": "compact" if spec.compacted else "delete",
     }
-    if not spec.compacted:
-        config["retention.ms"] = "-1"
-    return NewTopic(name, num_partitions=spec.partitions, replication_factor=-1, config=config)
+    return config if spec.compacted else config | {"retention.ms": FOR_EVER}
+
+
+def _new_topic(name: str, spec: TopicSpec) -> NewTopic:
+    return NewTopic(name, num_partitions=spec.partitions, replication_factor=-1, config=settings_of(spec))
 
 
 def _check_shape(wanted: TopicSpec, there: TopicSpec) -> None:

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka.address import Address
+from farandole.engines.kafka.security import for_confluent, read_security
 
 TRANSACTION = 10.0
 """Seconds after which the brokers end a transaction whose producer is gone."""
@@ -26,10 +27,11 @@ Config = dict[str, Any]
 
 
 class Clients:
-    """Makes clients for one address."""
+    """Makes clients for one address. Raises ConfigError where the environment does not give what the address needs."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.security = read_security(address)
         self.name = f"farandole-{uuid.uuid4().hex[:12]}"
         """Names this handle to the brokers; the beginning of its transactional ids."""
 
@@ -41,6 +43,7 @@ class Clients:
             "topic.metadata.refresh.interval.ms": 30_000,
             "reconnect.backoff.max.ms": 1_000,
             "log_level": 2,
+            **for_confluent(self.security),
         }
 
     def admin(self) -> AdminClient:

@@ -20,6 +20,8 @@ from farandole.engines.kafka.transactor import Offsets, Transactor
 from farandole.log.ports import Unit
 from farandole.log.record import NewRecord
 
+_BOUND = 30.0  # seconds
+
 
 class Portion(NamedTuple):
     """A unit as it commits: its hold, if there is one, and records that have their partition."""
@@ -71,10 +73,15 @@ class Committer:
         self._member.refresh()
 
     def drop(self, holds: Iterable[Hold]) -> None:
-        """These are given up; returns when no commit is under way."""
-        with self.lock:
-            for hold in holds:
-                hold.gone = True
+        """These are given up; returns when no commit is under way, or when one does not come back.
+
+        Such a one commits nothing any more: its membership is of a former generation by then.
+        """
+        locked = self.lock.acquire(timeout=_BOUND)
+        for hold in holds:
+            hold.gone = True
+        if locked:
+            self.lock.release()
 
     def settle(self, portions: Iterable[Portion]) -> None:
         """What these commit is committed."""

@@ -16,6 +16,7 @@ RIGHTS = {
     KafkaError._AUTHENTICATION,
 }
 """What no repetition mends."""
+IDENTITY = {KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION}
 PASSING = {
     KafkaError.UNSTABLE_OFFSET_COMMIT,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -42,7 +43,9 @@ def error_of(raised: BaseException) -> KafkaError:
 
 def unavailable(what: str, error: KafkaError) -> LogUnavailable:
     """What could not be done, and what to do about it."""
-    if error.code() in RIGHTS:
+    if error.code() in IDENTITY:
+        remedy = "see to FARANDOLE_KAFKA_USER, its password and mechanism= in the log's URL"
+    elif error.code() in RIGHTS:
         remedy = "give this user the rights that it needs (farandole doctor names them)"
     else:
         remedy = "see to the brokers and the network, then go on"

@@ -14,6 +14,7 @@ from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import RECORD_LIMIT, Clients
 from farandole.engines.kafka.clock import SystemClock
 from farandole.engines.kafka.failures import error_of, unavailable
+from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import as_committed, listed, positions
 from farandole.engines.kafka.reader import KafkaReader, as_record, observer
@@ -44,7 +45,7 @@ class KafkaLog:
     clock: Clock = SystemClock()
 
     def __init__(self, address: Address, passed: Callable[[str], None] = _go_on) -> None:
-        self._address, self._names = address, Names(address.namespace)
+        self._names = Names(address.namespace)
         self._clients = Clients(address)
         self._admin = self._clients.admin()
         self._catalog = Catalog(self._admin, self._names)
@@ -60,6 +61,7 @@ class KafkaLog:
     async def open(cls, url: str) -> "KafkaLog":
         """A handle on the log at the URL. Raises ConfigError for the URL, LogUnavailable where no broker answers."""
         log = cls(read_address(url))
+        await greet(log._clients)
         await log._catalog.look()
         return log
 
@@ -96,7 +98,7 @@ class KafkaLog:
     async def reader(self, topics: Sequence[str], start: Mapping[TopicPartition, int] | None = None) -> KafkaReader:
         """See `Log.reader`."""
         self._check()
-        reader = KafkaReader(self._address, self._admin, self._catalog, self._names, topics)
+        reader = KafkaReader(self._clients, self._admin, self._catalog, self._names, topics)
         self._readers.append(reader)
         await reader.begin(start or {})
         return reader
@@ -107,7 +109,7 @@ class KafkaLog:
         if span is None or not span.start <= offset < span.end:
             return None
         place = Place_(self._names.outer(topic), partition)
-        consumer = observer(self._address)
+        consumer = observer(self._clients)
         await consumer.start()
         try:
             consumer.assign([place])

@@ -27,6 +27,8 @@ from farandole.log.ports import Committed, Unit
 
 PATIENCE = 60.0
 """Seconds for which a commit that the brokers do not take is tried again."""
+STUCK = 120.0
+"""Seconds after which a call of the client is taken for one that never returns; each has its own, shorter limit."""
 MOST_RECORDS, MOST_BYTES = 2_000, 4_000_000
 """Of one transaction; a single larger call goes alone."""
 _AGAIN = 0.05
@@ -144,9 +146,14 @@ class Pump:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return await self._worker.do(self._committer.commit, portions)
+                async with asyncio.timeout(STUCK):
+                    return await self._worker.do(self._committer.commit, portions)
             except Aborted as aborted:
                 self._judge(aborted.error, deadline)
+            except TimeoutError:
+                raise LogUnavailable(
+                    f"{self._scene.interest.group} does not come back from a commit; start this process again"
+                ) from None
             except Unknown as unknown:
                 if await self._looked_up(portions):
                     return []

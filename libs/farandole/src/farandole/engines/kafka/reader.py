@@ -9,10 +9,11 @@ from aiokafka import TopicPartition as Place
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from farandole.engines.kafka.address import Address
 from farandole.engines.kafka.catalog import Catalog
+from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.security import for_aiokafka
 from farandole.events.errors import LogError, LogUnavailable
 from farandole.log.record import Record, TopicPartition
 
@@ -20,15 +21,16 @@ _LOOK = 0.5  # seconds after which a reader that waits for topics looks for them
 _WAIT_MS = 500
 
 
-def observer(address: Address) -> AIOKafkaConsumer:
-    """A client that only reads; safe settings."""
+def observer(clients: Clients, *, committed: bool = True) -> AIOKafkaConsumer:
+    """A client that only reads; safe settings. What is not committed is for a doctor's eyes only."""
     return AIOKafkaConsumer(
-        bootstrap_servers=address.servers.split(","),
-        isolation_level="read_committed",
+        bootstrap_servers=clients.address.servers.split(","),
+        isolation_level="read_committed" if committed else "read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="none",
         fetch_max_wait_ms=_WAIT_MS,
         check_crcs=True,
+        **for_aiokafka(clients.security),
     )
 
 
@@ -36,9 +38,9 @@ class KafkaReader:
     """Implements `Reader`."""
 
     def __init__(
-        self, address: Address, admin: AdminClient, catalog: Catalog, names: Names, topics: Sequence[str]
+        self, clients: Clients, admin: AdminClient, catalog: Catalog, names: Names, topics: Sequence[str]
     ) -> None:
-        self._address, self._admin, self._catalog, self._names = address, admin, catalog, names
+        self._clients, self._admin, self._catalog, self._names = clients, admin, catalog, names
         self._missing = list(dict.fromkeys(topics))
         self._inner: dict[str, str] = {}
         self._positions: dict[TopicPartition, int] = {}
@@ -49,11 +51,11 @@ class KafkaReader:
     async def begin(self, start: Mapping[TopicPartition, int]) -> None:
         """Connect, and stand where it is told to."""
         self._given = dict(start)
-        self._consumer = observer(self._address)
+        self._consumer = observer(self._clients)
         try:
             await self._consumer.start()
         except KafkaError as error:
-            raise LogUnavailable(f"the brokers {self._address.servers} can't be reached: {error}") from error
+            raise LogUnavailable(f"the brokers {self._clients.address.servers} can't be reached: {error}") from error
         await self._take_up()
 
     async def poll(self, *, limit: int = 1000, timeout: float = 0.0) -> list[Record]:

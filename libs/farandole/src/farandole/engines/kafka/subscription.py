@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message
@@ -28,6 +29,7 @@ from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnav
 from farandole.log.ports import Committed, Interest, Lease, Polled, Unit
 from farandole.log.record import Record
 
+_LEAVING = 15.0  # seconds to say that it let go; a successor finds out by itself
 _AGAIN = 0.1  # seconds until a take-over or a commit that a rebalance crossed is tried again
 
 
@@ -160,7 +162,9 @@ class KafkaSubscription:
         for _, event in self._returning:
             event.set()
         if held and self._failure is None:
-            await self._leave(held)
+            with suppress(TimeoutError):  # behind a call that does not come back
+                async with asyncio.timeout(_LEAVING):
+                    await self._leave(held)
         await asyncio.to_thread(self._member.stop)
         await self._states.close()
         self._worker.end()

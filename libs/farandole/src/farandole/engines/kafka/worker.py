@@ -1,25 +1,43 @@
 """Blocking calls of the client, made one after the other on a thread of their own."""
 
 import asyncio
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_Call = tuple[Callable[[], Any], Future[Any]]
 
 
 class Worker:
-    """One thread that makes calls in the order in which they were asked for."""
+    """One thread that makes calls in the order in which they were asked for.
+
+    A daemon: a call that the client never comes back from must not keep the process from ending.
+    """
 
     def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"farandole-{name}")
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"farandole-{name}", daemon=True)
+        self._thread.start()
 
     async def do(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call there. Cancelled, it is made all the same: no transaction is left half done."""
-        return await asyncio.shield(asyncio.wrap_future(self._pool.submit(partial(call, *args, **kwargs))))
+        answer: Future[T] = Future()
+        self._calls.put((partial(call, *args, **kwargs), answer))
+        return await asyncio.shield(asyncio.wrap_future(answer))
 
     def end(self) -> None:
         """No further call; those under way end by themselves."""
-        self._pool.shutdown(wait=False)
+        self._calls.put(None)
+
+    def _run(self) -> None:
+        while (asked := self._calls.get()) is not None:
+            call, answer = asked
+            try:
+                answer.set_result(call())
+            except BaseException as raised:  # noqa: BLE001 - it is raised where the call was asked for
+                answer.set_exception(raised)

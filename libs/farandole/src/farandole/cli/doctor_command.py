@@ -1,0 +1,32 @@
+"""`farandole doctor`: whether the log is well, and what to do where it is not."""
+
+import asyncio
+
+import typer
+
+from farandole.cli.codes import Code
+from farandole.cli.options import ConfigOption, JsonOption, LogOption, settings
+from farandole.cli.say import emit, line, rows
+from farandole.config.redact import redacted_url
+from farandole.engines.keep import examine
+from farandole.runtime.ground import kinds
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(as_json: JsonOption = False, log: LogOption = None, config: ConfigOption = None) -> int:
+    """Check the log and what it lies on; nothing is written. Exit 1 where anything fails."""
+    url = settings(config, log=log).config.log
+    findings = asyncio.run(examine(url, kinds))
+    failed = sum(finding.verdict == "fail" for finding in findings)
+    if as_json:
+        shown = [finding._asdict() for finding in findings]
+        emit({"log": redacted_url(url), "well": not failed, "findings": shown})
+    else:
+        rows(("CHECK", "VERDICT", "FOUND", "WHAT TO DO"), findings)
+        warned = sum(finding.verdict == "warn" for finding in findings)
+        line(f"{failed} fail, {warned} warn")
+    return Code.FAULT if failed else Code.DONE

@@ -1,0 +1,95 @@
+"""The first word with the brokers: what no repetition mends is said at once, with the remedy and without a secret.
+
+The clients themselves would try again for as long as they are let, and then say only that nobody answered.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import (
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+
+from farandole.engines.kafka.clients import Clients
+from farandole.engines.kafka.security import PREFIX, for_aiokafka
+from farandole.events.errors import LogUnavailable
+
+PATIENCE = 5.0
+"""Seconds in which brokers may hang up at every word; one that is just starting does so."""
+_ANSWER = 4.0  # seconds for one broker to answer
+_PARTING = 0.5  # seconds for a connection to end; where TLS was not agreed on, nobody says that it has
+_AGAIN = 0.25
+
+
+async def greet(clients: Clients) -> None:
+    """Return once a broker let us in, or where none listens, which is for others to wait for. Raises LogUnavailable."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        strange: Exception | None = None
+        for server in clients.address.servers.split(","):
+            try:
+                async with connection(clients, server):
+                    return
+            except (KafkaError, ssl.SSLError, ConnectionResetError, EOFError) as error:
+                strange = _stranger(clients, server, error)
+            except OSError:  # nobody is there (yet)
+                continue
+        if strange is None:
+            return
+        if time.monotonic() > deadline:
+            raise strange
+        await asyncio.sleep(_AGAIN)
+
+
+@asynccontextmanager
+async def connection(clients: Clients, server: str) -> AsyncIterator[Any]:
+    """One with a single broker, authenticated. Raises OSError, ssl.SSLError or aiokafka's KafkaError."""
+    host, _, port = server.rpartition(":")
+    made = AIOKafkaConnection(
+        host.strip("[]"),
+        int(port),
+        client_id=clients.name,
+        request_timeout_ms=int(_ANSWER * 1000),
+        **for_aiokafka(clients.security),
+    )
+    patience = _PARTING
+    try:
+        await made.connect()
+        yield made
+    except ConnectionRefusedError:  # there is nothing to close
+        patience = 0.0
+        raise
+    finally:
+        await asyncio.wait([made.close()], timeout=patience)
+
+
+def _stranger(clients: Clients, server: str, error: Exception) -> LogUnavailable:
+    """Raise what no repetition mends; of the rest, what to say should it go on."""
+    security, user = clients.security, clients.security.user
+    asked = f"security={security.protocol}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        raise LogUnavailable(
+            f"{server} is not believed: {error.verify_message}; name the CA that signed its certificate in "
+            f"{PREFIX}CA, and the broker in the log's URL as its certificate does"
+        ) from error
+    if isinstance(error, SaslAuthenticationFailed):
+        raise LogUnavailable(
+            f"{server} refuses user {user!r} by {security.mechanism}: see to {PREFIX}USER, {PREFIX}PASSWORD and "
+            "mechanism= in the log's URL"
+        ) from None
+    if isinstance(error, UnsupportedSaslMechanismError):
+        raise LogUnavailable(f"{server} does not take mechanism={security.mechanism}; give another in the log's URL")
+    if isinstance(error, IllegalSaslStateError):
+        raise LogUnavailable(f"{server} asks for no user on this port; leave sasl_ out of {asked} in the log's URL")
+    return LogUnavailable(
+        f"{server} hangs up at the first word with {asked} ({type(error).__name__}): another security= in the log's "
+        f"URL, another port, or a certificate of ours ({PREFIX}CERT) may be asked for"
+    )

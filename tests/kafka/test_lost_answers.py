@@ -1,0 +1,77 @@
+"""Whatever request or answer of a transaction is lost or late: each commit is there once, and is known to be."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from farandole.engines.kafka.log import KafkaLog
+from farandole.log.ports import Interest, Lease, Subscription, Unit
+from farandole.log.record import NewRecord, TopicSpec
+from scripts.kafka import Cluster, NoKafka, kafka_cluster
+from scripts.kafka.settings import HOST, free_ports
+from tests.kafka.proxy import END_TXN, Deed, Fault, proxied
+from tests.kafka.session import without_kafka
+
+pytestmark = pytest.mark.slow
+
+COMMITS = 12
+AT = 5  # the commit that meets the fault
+
+
+@pytest.fixture(scope="module")
+def before() -> Iterator[tuple[Cluster, int]]:
+    """A Kafka of our own that names a proxy's port to its clients."""
+    port = free_ports(1)[0].client
+    try:
+        with kafka_cluster(origins=("java",), advertised={1: port}) as cluster:
+            yield cluster, port
+    except NoKafka as error:
+        without_kafka(error)
+
+
+async def hold(log: KafkaLog) -> tuple[Subscription, Lease]:
+    """The only partition of a topic with something in it."""
+    await log.ensure([TopicSpec("work"), TopicSpec("out")])
+    await log.append([NewRecord("work", b"%d" % n) for n in range(COMMITS)])
+    subscription = await log.subscribe(Interest("shop/pack", "work"))
+    async with asyncio.timeout(60):
+        while not (granted := (await subscription.poll(limit=0, timeout=1.0)).granted):
+            pass
+    return subscription, granted[0]
+
+
+@pytest.mark.parametrize("api", [END_TXN])
+@pytest.mark.parametrize("deed", ["lose request", "lose answer", "delay"])
+async def test_each_commit_is_there_once(before: tuple[Cluster, int], api: int, deed: Deed) -> None:
+    """Commits go on one after the other; all return without a fence, and their outputs stand once, in order."""
+    cluster, port = before
+    host, _, real = cluster.bootstrap.partition(":")
+    async with proxied(port, (host, int(real))) as proxy:
+        log = await KafkaLog.open(f"kafka://{HOST}:{port}/p{uuid.uuid4().hex[:8]}?lease=6")
+        try:
+            subscription, lease = await hold(log)
+            fault = Fault(api, deed, times=1, seconds=3.0)
+            for number in range(COMMITS):
+                if number == AT:
+                    proxy.inflict(fault)
+                unit = Unit(lease, [NewRecord("out", b"%d" % number)], {"work": number + 1})
+                async with asyncio.timeout(90):
+                    assert (await subscription.commit([unit])).fenced == []
+            assert fault.done == 1
+            assert await read(log) == [b"%d" % n for n in range(COMMITS)]
+            assert (await log.committed("shop/pack"))["work", 0] == COMMITS
+        finally:
+            await log.close()
+
+
+async def read(log: KafkaLog) -> list[bytes | None]:
+    """What was put out, once nothing is open any more."""
+    reader = await log.reader(["out"])
+    found: list[bytes | None] = []
+    async with asyncio.timeout(30):
+        while len(found) < COMMITS:
+            found += [record.value for record in await reader.poll(timeout=1.0)]
+    found += [record.value for record in await reader.poll(timeout=0.5)]
+    return found

@@ -16,21 +16,22 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(patsubst %/,%,$(dir $f))).steps:service))
 
 # What may be said on the command line: make chaos KILLS=20 SEED=7, make rehearsal MUTANT=name, make check JOBS=1, make demo LOG=kafka,
-# make kafka NODES=3
+# make kafka NODES=3, make chaos-kafka KILLS=20 BROKERS=2 SEED=7
 JOBS ?= auto
 STAGES ?= 3
 KILLS ?= 100
+BROKERS ?= 10
 SEED ?= 1
 MUTANT ?=
 PYTEST_ARGS ?=
 CHECKED ?=
 NODES ?= 1
 
-.PHONY: help setup check format test demo kafka bench chaos rehearsal proofs schemas wheels lock clean
+.PHONY: help setup check format test demo kafka bench chaos chaos-kafka rehearsal proofs schemas wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 setup:  ## make .venv and install the pinned versions (PYTHON=… chooses the Python)
 	@PYTHON='$(PYTHON)' sh scripts/setup.sh
@@ -51,7 +52,7 @@ format: setup  ## format the code, and mend what ruff can mend
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
-	$(PY) -m pytest --ignore tests/chaos --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/kafka -q -n $(JOBS) -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
 
@@ -67,6 +68,9 @@ bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar 
 
 chaos: setup  ## kill services while they work: KILLS=100 SEED=1
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
+
+chaos-kafka: setup  ## kill services and brokers of three on a real Kafka: KILLS=100 BROKERS=10 SEED=1
+	$(PY) -m tests.chaos_kafka --kills $(KILLS) --brokers $(BROKERS) --seed $(SEED) --json
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))

@@ -19,17 +19,22 @@ from farandole.fold import WorkflowState
 
 
 class Stage:
-    """A context: services run inside. `token` marks every process that belongs to it."""
+    """A context: services run inside. `token` marks every process that belongs to it.
 
-    def __init__(self, folder: Path, targets: Sequence[str], env: Mapping[str, str], *, lease: float = 2) -> None:
+    `url`: the log; without it a file of our own (`log`), with leases of `lease` seconds. `env`: what services see.
+    """
+
+    def __init__(
+        self, folder: Path, targets: Sequence[str], env: Mapping[str, str], *, lease: float = 2, url: str | None = None
+    ) -> None:
         self.folder, self.log = folder, folder / "log" / "log.db"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.acks = folder / "acks.jsonl"
         self.acks.touch()
         self.token = uuid.uuid4().hex
-        self.url = f"sqlite:///{self.log}?lease={lease:g}"
+        self.url = url or f"sqlite:///{self.log}?lease={lease:g}"
         self._targets = targets
-        self._env = os.environ | {
+        self.env = os.environ | {
             "FARANDOLE_LOG": self.url,
             "FARANDOLE_ASSETS": str(folder / "assets"),
             "FARANDOLE_LOG_LEVEL": "WARNING",
@@ -46,7 +51,7 @@ class Stage:
     def _start(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "farandole", "up", *self._targets]
         with (self.folder / "services.log").open("wb") as output:
-            return subprocess.Popen(command, env=self._env, stdout=output, stderr=output, cwd=self.folder)
+            return subprocess.Popen(command, env=self.env, stdout=output, stderr=output, cwd=self.folder)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

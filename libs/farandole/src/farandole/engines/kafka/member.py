@@ -61,6 +61,7 @@ class Member:
         """The client's word for group, member and generation, as of the last rebalance or `refresh`."""
         self._consumer = consumer
         self._leased, self._topics, self._heard = topics[0], topics, heard
+        self._given: set[int] = set()
         self._fetched: set[int] = set()
         self._asked: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._stopping = threading.Event()
@@ -81,8 +82,9 @@ class Member:
         there = [TopicPartition(topic, partition, offset) for topic, offset in offsets.items()]
 
         def begin() -> None:
-            self._consumer.incremental_assign(there)
-            self._fetched.add(partition)
+            if partition in self._given:  # it may have been given up meanwhile
+                self._consumer.incremental_assign(there)
+                self._fetched.add(partition)
 
         return self._ask(begin)
 
@@ -163,6 +165,7 @@ class Member:
     def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
         consumer.incremental_assign([])  # each is fetched once it was taken over
         self._learn()
+        self._given.update(tp.partition for tp in given)
         self._heard.assigned([tp.partition for tp in given])
 
     def _on_revoke(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
@@ -171,10 +174,12 @@ class Member:
             self._learn()  # what is drained commits in this generation
             self._heard.revoked(partitions).wait(BUDGET)
         self._heard.let_go(partitions)
+        self._given.difference_update(partitions)
         self._unassign(partitions)
         self._learn()
 
     def _on_lost(self, consumer: Consumer, gone: list[TopicPartition]) -> None:
         partitions = [tp.partition for tp in gone]
         self._heard.lost(partitions)
+        self._given.difference_update(partitions)
         self._unassign(partitions)

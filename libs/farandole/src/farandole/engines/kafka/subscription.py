@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -102,7 +103,7 @@ class KafkaSubscription:
             outer = self._parts.names.outer(self._interest.state)
             rows = await self._states.rows(outer, self._interest.state, lease.partition)
             hold = self._held(lease)
-        await self._fetch(hold)
+        self._fetch(hold)
         return rows
 
     async def commit(self, units: Sequence[Unit]) -> Committed:
@@ -298,20 +299,26 @@ class KafkaSubscription:
                 continue
             for hold in holds:
                 if hold.lease.partition in self._assigned:
-                    await self._grant(hold)
+                    self._grant(hold)
 
-    async def _grant(self, hold: Hold) -> None:
+    def _grant(self, hold: Hold) -> None:
         self._holds[hold.lease.partition] = hold
         self._granted.append(hold.lease)
         self._bell.set()
         if self._interest.state is None:
-            await self._fetch(hold)
+            self._fetch(hold)
 
-    async def _fetch(self, hold: Hold) -> None:
+    def _fetch(self, hold: Hold) -> None:
+        """Not waited for: the member's thread may itself wait for a lease that only our poller can let go of."""
         if not hold.ready:
             hold.ready = True
             offsets = {self._outer[topic]: offset for topic, offset in hold.positions.items()}
-            await asyncio.wrap_future(self._member.fetch(hold.lease.partition, offsets))
+            self._member.fetch(hold.lease.partition, offsets).add_done_callback(self._fetching)
+
+    def _fetching(self, answer: Future[None]) -> None:
+        error = answer.exception()
+        if isinstance(error, FarandoleError):
+            self._tell(self._fail, error)
 
     async def _leave(self, holds: list[Hold]) -> None:
         try:

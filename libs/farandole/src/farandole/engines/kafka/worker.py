@@ -27,6 +27,7 @@ class Worker:
     async def do(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call there. Cancelled, it is made all the same: no transaction is left half done."""
         answer: Future[T] = Future()
+        answer.set_running_or_notify_cancel()  # from here on nothing cancels it
         self._calls.put((partial(call, *args, **kwargs), answer))
         return await asyncio.shield(asyncio.wrap_future(answer))
 

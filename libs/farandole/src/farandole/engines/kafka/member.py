@@ -120,7 +120,10 @@ class Member:
     def _run(self) -> None:
         try:
             self._consumer.subscribe(
-                [self._leased], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+                [self._leased],
+                on_assign=self._kept(self._on_assign),
+                on_revoke=self._kept(self._on_revoke),
+                on_lost=self._kept(self._on_lost),
             )
             while not self._stopping.is_set():
                 self._answer()
@@ -162,24 +165,35 @@ class Member:
             self._heard.came(good.copy())
             good.clear()
 
-    def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
-        consumer.incremental_assign([])  # each is fetched once it was taken over
-        self._learn()
-        self._given.update(tp.partition for tp in given)
-        self._heard.assigned([tp.partition for tp in given])
+    def _kept(self, heed: Callable[[list[int]], None]) -> Callable[[Consumer, list[TopicPartition]], None]:
+        """What it raises stays here: confluent-kafka 2.16 hands it on broken, from whichever call comes next."""
 
-    def _on_revoke(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
-        partitions = [tp.partition for tp in wanted]
-        if not self._stopping.is_set():
+        def told(consumer: Consumer, there: list[TopicPartition]) -> None:
+            try:
+                heed([tp.partition for tp in there])
+            except Exception as raised:  # noqa: BLE001 - it ends the subscription, under its own name
+                self._heard.failed(error_of(raised))
+
+        return told
+
+    def _on_assign(self, given: list[int]) -> None:
+        self._consumer.incremental_assign([])  # each is fetched once it was taken over
+        self._learn()
+        self._given.update(given)
+        self._heard.assigned(given)
+
+    def _on_revoke(self, wanted: list[int]) -> None:
+        leaving = self._stopping.is_set()  # then nothing is drained, and the client no longer knows its group
+        if not leaving:
             self._learn()  # what is drained commits in this generation
-            self._heard.revoked(partitions).wait(BUDGET)
-        self._heard.let_go(partitions)
-        self._given.difference_update(partitions)
-        self._unassign(partitions)
-        self._learn()
+            self._heard.revoked(wanted).wait(BUDGET)
+        self._heard.let_go(wanted)
+        self._given.difference_update(wanted)
+        self._unassign(wanted)
+        if not leaving:
+            self._learn()
 
-    def _on_lost(self, consumer: Consumer, gone: list[TopicPartition]) -> None:
-        partitions = [tp.partition for tp in gone]
-        self._heard.lost(partitions)
-        self._given.difference_update(partitions)
-        self._unassign(partitions)
+    def _on_lost(self, gone: list[int]) -> None:
+        self._heard.lost(gone)
+        self._given.difference_update(gone)
+        self._unassign(gone)

@@ -128,14 +128,20 @@ def test_its_environment_is_ours_and_what_is_added(
     assert done.stdout.decode() == f"1 2\n{tmp_path}\n"
 
 
+def is_ignored(number: signal.Signals) -> bool:
+    """Whether this process ignores a signal."""
+    return signal.getsignal(number) == signal.SIG_IGN
+
+
 def test_it_has_three_descriptors_and_the_default_signals(under: Supervision) -> None:
-    """Nothing of ours leaks into it: no socket, no ignored signal, no blocked one; only nohup is handed on."""
+    """Nothing of ours leaks into it: no socket, no ignored signal, no blocked one; what we were told to ignore stays."""
     done = run_program(["sh", "-c", "ls /proc/self/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status"], under=under)
     *fds, blocked, ignored = done.stdout.decode().split("\n")[:-1]
     assert fds == ["0", "1", "2", "3"], "3 is the folder that ls reads"
     # glibc keeps signals 32 and 33 to itself: what an outer process ignored of them, nobody inside can restore.
-    nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    ours = ~(0b11 << 31 | nohup << (signal.SIGHUP - 1))
+    # What our own parent ignored, as nohup or a shell's background does, is its will for all below it.
+    will = [number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT) if is_ignored(number)]
+    ours = ~(0b11 << 31 | sum(1 << (number - 1) for number in will))
     assert int(blocked.split()[1], 16) & ours == int(ignored.split()[1], 16) & ours == 0
 
 

@@ -1,4 +1,4 @@
-"""A proxy that understands as much of Kafka's protocol as it needs to lose, cut and delay chosen requests.
+"""A proxy that understands as much of Kafka's protocol as it needs to lose and delay chosen requests, or all.
 
 A request is `size, api key, version, correlation id, …`, its answer `size, correlation id, …`, all big-endian.
 """
@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-PRODUCE, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 0, 25, 26, 28
+PRODUCE, JOIN, HEARTBEAT, SYNC, INIT = 0, 11, 12, 14, 22
+ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 24, 25, 26, 28
 Deed = Literal["lose request", "lose answer", "delay"]
 _SIZE = struct.Struct(">i")
 _REQUEST = struct.Struct(">hhi")
@@ -25,6 +26,7 @@ class Fault:
     times: int = 1
     seconds: float = 0.0
     done: int = 0
+    met: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Proxy:
     port: int
     faults: list[Fault] = field(default_factory=list)
     target: tuple[str, int] | None = None
+    passable: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is not set nothing passes, nobody is told, and what was sent comes late: a network that is cut."""
 
     def inflict(self, fault: Fault) -> Fault:
         """From now on."""
@@ -45,12 +49,14 @@ class Proxy:
         for fault in self.faults:
             if fault.api == api and fault.done < fault.times:
                 fault.done += 1
+                fault.met.set()
                 return fault
         return None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client, until either side ends it."""
         assert self.target is not None
+        await self.passable.wait()
         try:
             there_reader, there = await asyncio.open_connection(*self.target)
         except OSError:
@@ -59,10 +65,11 @@ class Proxy:
         lost: set[int] = set()  # correlation ids whose answer is not to arrive
         ways = [
             asyncio.create_task(self._requests(reader, there, lost)),
-            asyncio.create_task(_answers(there_reader, writer, lost)),
+            asyncio.create_task(self._answers(there_reader, writer, lost)),
         ]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            with suppress(asyncio.CancelledError):  # the loop ends; streams of Python 3.11 complain of it
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
@@ -80,17 +87,18 @@ class Proxy:
                 await asyncio.sleep(fault.seconds)
             if fault is not None and fault.deed == "lose answer":
                 lost.add(correlation)
+            await self.passable.wait()
             there.write(_SIZE.pack(len(frame)) + frame)
             await there.drain()
 
-
-async def _answers(reader: asyncio.StreamReader, back: asyncio.StreamWriter, lost: set[int]) -> None:
-    async for frame in _frames(reader):
-        (correlation,) = _SIZE.unpack_from(frame)
-        if correlation in lost:
-            return  # the broker has done it, and nobody hears of it
-        back.write(_SIZE.pack(len(frame)) + frame)
-        await back.drain()
+    async def _answers(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, lost: set[int]) -> None:
+        async for frame in _frames(reader):
+            (correlation,) = _SIZE.unpack_from(frame)
+            if correlation in lost:
+                return  # the broker has done it, and nobody hears of it
+            await self.passable.wait()
+            back.write(_SIZE.pack(len(frame)) + frame)
+            await back.drain()
 
 
 async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
@@ -104,6 +112,7 @@ async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 async def proxied(port: int, target: tuple[str, int]) -> AsyncIterator[Proxy]:
     """A proxy on loopback until the block ends."""
     proxy = Proxy(port, target=target)
+    proxy.passable.set()
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", port)
     try:
         yield proxy

@@ -11,13 +11,23 @@ from farandole.log.ports import Interest, Lease, Subscription, Unit
 from farandole.log.record import NewRecord, TopicSpec
 from scripts.kafka import Cluster, NoKafka, kafka_cluster
 from scripts.kafka.settings import HOST, free_ports
-from tests.kafka.proxy import END_TXN, Deed, Fault, proxied
+from tests.kafka.proxy import (
+    ADD_OFFSETS,
+    ADD_PARTITIONS,
+    END_TXN,
+    PRODUCE,
+    TXN_OFFSET_COMMIT,
+    Deed,
+    Fault,
+    proxied,
+)
 from tests.kafka.session import without_kafka
 
 pytestmark = pytest.mark.slow
 
+DEEDS: dict[int, Deed] = {3: "lose request", 6: "lose answer", 9: "delay"}
+"""By the commit that meets it."""
 COMMITS = 12
-AT = 5  # the commit that meets the fault
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +52,8 @@ async def hold(log: KafkaLog) -> tuple[Subscription, Lease]:
     return subscription, granted[0]
 
 
-@pytest.mark.parametrize("api", [END_TXN])
-@pytest.mark.parametrize("deed", ["lose request", "lose answer", "delay"])
-async def test_each_commit_is_there_once(before: tuple[Cluster, int], api: int, deed: Deed) -> None:
+@pytest.mark.parametrize("api", [PRODUCE, ADD_PARTITIONS, ADD_OFFSETS, TXN_OFFSET_COMMIT, END_TXN])
+async def test_each_commit_is_there_once(before: tuple[Cluster, int], api: int) -> None:
     """Commits go on one after the other; all return without a fence, and their outputs stand once, in order."""
     cluster, port = before
     host, _, real = cluster.bootstrap.partition(":")
@@ -52,14 +61,14 @@ async def test_each_commit_is_there_once(before: tuple[Cluster, int], api: int, 
         log = await KafkaLog.open(f"kafka://{HOST}:{port}/p{uuid.uuid4().hex[:8]}?lease=6")
         try:
             subscription, lease = await hold(log)
-            fault = Fault(api, deed, times=1, seconds=3.0)
+            faults = {number: Fault(api, deed, seconds=3.0) for number, deed in DEEDS.items()}
             for number in range(COMMITS):
-                if number == AT:
-                    proxy.inflict(fault)
+                if number in faults:
+                    proxy.inflict(faults[number])
                 unit = Unit(lease, [NewRecord("out", b"%d" % number)], {"work": number + 1})
-                async with asyncio.timeout(90):
+                async with asyncio.timeout(30):
                     assert (await subscription.commit([unit])).fenced == []
-            assert fault.done == 1
+            assert [fault.done for fault in faults.values()] == [1, 1, 1]
             assert await read(log) == [b"%d" % n for n in range(COMMITS)]
             assert (await log.committed("shop/pack"))["work", 0] == COMMITS
         finally:

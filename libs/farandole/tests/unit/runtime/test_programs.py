@@ -134,7 +134,7 @@ def is_ignored(number: signal.Signals) -> bool:
 
 
 def test_it_has_three_descriptors_and_the_default_signals(under: Supervision) -> None:
-    """Nothing of ours leaks into it: no socket, no ignored signal, no blocked one; what we were told to ignore stays."""
+    """Nothing of ours leaks into it: no socket, no ignored signal, no blocked one; what outsiders ignore stays."""
     done = run_program(["sh", "-c", "ls /proc/self/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status"], under=under)
     *fds, blocked, ignored = done.stdout.decode().split("\n")[:-1]
     assert fds == ["0", "1", "2", "3"], "3 is the folder that ls reads"

@@ -42,6 +42,9 @@ class Clients:
             "allow.auto.create.topics": False,
             "topic.metadata.refresh.interval.ms": 30_000,
             "reconnect.backoff.max.ms": 1_000,
+            # Beginning anew with the bootstrap servers once no broker is connected, librdkafka 2.16 forgets the
+            # coordinator of a transaction under way, and the call that waits for it never returns.
+            "metadata.recovery.strategy": "none",
             "log_level": 2,
             **for_confluent(self.security),
         }

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -11,8 +12,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from farandole.engines.kafka.failures import PASSING, error_of, unavailable
 from farandole.engines.kafka.note import Note, read_note
 
-PATIENCE = 30.0
-"""Seconds to wait for positions that an open transaction holds back; the brokers end it sooner."""
+PATIENCE = 60.0
+"""Seconds for an answer: brokers may be away, or an open transaction hold positions back, which they end sooner."""
+_ANSWER = 5.0  # seconds for one try: who was asked may be cut off
 _AGAIN = 0.05
 Place = tuple[str, int]
 """Kafka's topic and partition."""
@@ -36,7 +38,7 @@ async def listed(
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            answers = admin.list_offsets(asked, isolation_level=level, request_timeout=PATIENCE)
+            answers = admin.list_offsets(asked, isolation_level=level, request_timeout=_ANSWER)
             found = [(tp, await asyncio.wrap_future(answer)) for tp, answer in answers.items()]
         except KafkaException as raised:
             error = error_of(raised)
@@ -44,7 +46,7 @@ async def listed(
                 raise unavailable("offsets can't be read", error) from raised
         else:
             return {(tp.topic, tp.partition): result.offset for tp, result in found}
-        await asyncio.sleep(_AGAIN)
+        await _later(admin)
 
 
 async def positions(
@@ -56,7 +58,7 @@ async def positions(
     while True:
         try:
             request = [ConsumerGroupTopicPartitions(group, wanted)]
-            answer = admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=PATIENCE)
+            answer = admin.list_consumer_group_offsets(request, require_stable=stable, request_timeout=_ANSWER)
             found = await asyncio.wrap_future(answer[group])
         except KafkaException as raised:
             error = error_of(raised)
@@ -69,7 +71,17 @@ async def positions(
             error = errors[0]
         if error.code() not in PASSING or time.monotonic() > deadline:
             raise unavailable(f"the positions of {group!r} can't be read", error)
-        await asyncio.sleep(_AGAIN)
+        if error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT:
+            await asyncio.sleep(_AGAIN)
+        else:
+            await _later(admin)
+
+
+async def _later(admin: AdminClient) -> None:
+    """A moment later, knowing who leads by then: left alone, the client asks the former leader for half a minute."""
+    with suppress(KafkaException):
+        await asyncio.to_thread(admin.list_topics, timeout=_ANSWER)
+    await asyncio.sleep(_AGAIN)
 
 
 def _read(found: Iterable[TopicPartition]) -> dict[Place, Position]:

@@ -21,6 +21,7 @@ JOBS ?= auto
 STAGES ?= 3
 KILLS ?= 100
 BROKERS ?= 10
+NETWORK ?= 40
 SEED ?= 1
 MUTANT ?=
 PYTEST_ARGS ?=
@@ -69,8 +70,8 @@ bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar 
 chaos: setup  ## kill services while they work: KILLS=100 SEED=1
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
-chaos-kafka: setup  ## kill services and brokers of three on a real Kafka: KILLS=100 BROKERS=10 SEED=1
-	$(PY) -m tests.chaos_kafka --kills $(KILLS) --brokers $(BROKERS) --seed $(SEED) --json
+chaos-kafka: setup  ## services, brokers and network fail on a real Kafka: KILLS=100 BROKERS=10 NETWORK=40 SEED=1 MUTANT=name
+	$(PY) -m tests.chaos_kafka --kills $(KILLS) --brokers $(BROKERS) --network $(NETWORK) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT)) --json
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))

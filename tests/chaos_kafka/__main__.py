@@ -1,8 +1,10 @@
-"""`make chaos-kafka KILLS=n BROKERS=n SEED=n`: orders are handled while services and brokers die.
+"""`make chaos-kafka KILLS=n BROKERS=n SEED=n`: orders are handled while services, brokers and the network fail.
 
-    python -m tests.chaos_kafka --kills N --brokers M --seed S [--minutes LIMIT] [--folder KEPT] [--json]
+    python -m tests.chaos_kafka --kills N --brokers M --network L --seed S [--minutes LIMIT] [--mutant NAME]
+                                [--folder KEPT] [--json]
 
-Exit 1 where the checker finds anything, or where not all comes to rest after the last fault.
+Exit 1 where the checker finds anything, or where not all comes to rest after the last fault. With a planted defect
+the contract suite has its word too, where the rig has found nothing.
 """
 
 import argparse
@@ -17,50 +19,82 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scripts.kafka import Cluster, kafka_cluster
+from scripts.kafka import kafka_cluster
+from scripts.kafka.settings import free_ports
+from tests.chaos_kafka.brokers import inner
+from tests.chaos_kafka.planted import DEFECTS, MUTANT
 from tests.chaos_kafka.run import Plan, perform
 from tests.chaos_kafka.verdict import problems
 
 ROOT = Path(__file__).resolve().parents[2]
+NODES = 3
+CONTRACT = "tests/kafka/test_contract.py"
 
 
 def main() -> int:
     """Parse, run, judge, report."""
     options = _options()
+    if options.mutant:
+        os.environ[MUTANT] = options.mutant
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that brokers go is what is done here
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="farandole-chaos-") as name, kafka_cluster(3, origins=("java",)) as cluster:
-        folder = options.folder or Path(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        plan = Plan(options.kills, options.brokers, options.seed, options.minutes * 60)
-        report = asyncio.run(perform(folder.resolve(), cluster, plan))
-        report["verdict"] = _judge(cluster, report["namespace"], folder / "acks.jsonl")
-    report["seconds"] = round(time.monotonic() - began, 1)
+    plan = Plan(options.kills, options.brokers, options.network, options.seed, options.minutes * 60)
+    report = _run(plan, options.folder)
     found = problems(report)
+    report["problems"] = found
     sys.stdout.write((json.dumps(report, indent=1) if options.json else _text(report)) + "\n")
     for problem in found:
         sys.stderr.write(f"CHAOS FAIL: {problem}\n")
     if found:
-        sys.stderr.write(f"again: make chaos-kafka KILLS={plan.kills} BROKERS={plan.brokers} SEED={plan.seed}\n")
+        sys.stderr.write(f"again: {_again(options)}\n")
+    elif options.mutant:
+        sys.stderr.write("the rig has found nothing; the contract suite:\n")
+        return _contract()
     return 1 if found else 0
+
+
+def _run(plan: Plan, kept: Path | None) -> dict[str, Any]:
+    """The report with the verdict."""
+    began = time.monotonic()
+    ports = {number: each.client for number, each in enumerate(free_ports(NODES), 1)}
+    with (
+        tempfile.TemporaryDirectory(prefix="farandole-chaos-") as name,
+        kafka_cluster(NODES, origins=("java",), advertised=ports) as cluster,
+    ):
+        folder = kept or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        report = asyncio.run(perform(folder.resolve(), cluster, ports, plan))
+        report["verdict"] = _judge(inner(cluster), report["namespace"], folder / "acks.jsonl")
+    return report | {"seconds": round(time.monotonic() - began, 1)}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="chaos_kafka", description="Kills services and brokers; judges the log.")
     parser.add_argument("--kills", type=int, default=100, help="of services")
-    parser.add_argument(
-        "--brokers", type=int, default=10, help="broker faults: kills, and each third a rolling restart"
-    )
+    parser.add_argument("--brokers", type=int, default=10, help="broker faults: kills, stand-stills, rolling restarts")
+    parser.add_argument("--network", type=int, default=40, help="network faults: losses, delays, nodes cut off")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0, help="no fault begins after so long")
+    parser.add_argument("--mutant", choices=sorted(DEFECTS), help="plant a defect, which has to be found")
     parser.add_argument("--folder", type=Path, help="keep logs, acknowledgements and faults here (a new folder)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser.parse_args()
 
 
-def _judge(cluster: Cluster, namespace: str, acks: Path) -> dict[str, Any]:
+def _again(options: argparse.Namespace) -> str:
+    words = {"KILLS": options.kills, "BROKERS": options.brokers, "NETWORK": options.network, "SEED": options.seed}
+    words |= {"MUTANT": options.mutant} if options.mutant else {}
+    return " ".join(["make chaos-kafka", *(f"{name}={value}" for name, value in words.items())])
+
+
+def _contract() -> int:
+    """The exit code of the contract suite on the engine with the defect that the environment names."""
+    command = [sys.executable, "-m", "pytest", CONTRACT, "-q", "-x", "-m", "slow", "-n", "2", "-p", "no:cacheprovider"]
+    return subprocess.run(command, check=False, cwd=ROOT, stdout=sys.stderr).returncode
+
+
+def _judge(bootstrap: str, namespace: str, acks: Path) -> dict[str, Any]:
     """The checker's word, from a process of its own."""
-    command = [sys.executable, "-m", "tests.chaos_kafka.checker", cluster.bootstrap, namespace, str(acks)]
+    command = [sys.executable, "-m", "tests.chaos_kafka.checker", bootstrap, namespace, str(acks)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=dict(os.environ))
     if not done.stdout:
         raise RuntimeError(f"the checker said nothing: {done.stderr[-2000:]}")

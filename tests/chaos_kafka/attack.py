@@ -12,18 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos_kafka import looks
-from tests.chaos_kafka.diary import BROKERS, Diary
+from tests.chaos_kafka.diary import EXPECTED, NODES, Diary
 from tests.support.stage import Stage
 
 REST = 4.0  # seconds that a process lives at least: who dies as soon as it starts never finishes anything
-SPARED = 6.0  # seconds after a kill in which its service is left alone, so that somebody can take over
+SPARED = EXPECTED + 1.0  # seconds after a fault in which its service is left alone, so that somebody can take over
 LOOK = 0.3  # seconds between two looks at all processes
 INSIDE = 0.7  # share of kills inside a step
 COMMITTING = 0.15  # share of kills soon after a step has ended, while it commits; the others: at any time
 COMMIT = 0.04  # seconds that a commit may take
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
 ZOMBIE_EACH = 8  # kills
-SLOWER = 4.0  # times, while a broker is down: a good part of the kills is to stand alone
+SLOWER = 4.0  # times, while a node is not to be had: a good part of the kills is to stand alone
 
 
 class Attack:
@@ -44,7 +44,7 @@ class Attack:
         made = 0
         async with asyncio.TaskGroup() as zombies:
             while made < self._kills:
-                pace = SLOWER if self._diary.lasts(BROKERS) else 1.0
+                pace = SLOWER if self._diary.lasts(NODES) else 1.0
                 await asyncio.sleep(pace * self._chance.uniform(0.1, 1.0))
                 if not await self._kill():
                     continue
@@ -114,9 +114,11 @@ class Attack:
         self._still.add(pid)
         with suppress(ProcessLookupError), self._diary.fault("zombie", self._running[pid], pid) as zombie:
             os.kill(pid, signal.SIGSTOP)
+            self._struck[zombie.service] = time.monotonic()
             zombie.marks = [mark[1:] for mark in looks.marks(self._marks) if mark.pid == pid]
             try:
                 await asyncio.sleep(seconds)
             finally:
                 os.kill(pid, signal.SIGCONT)
+                self._struck[zombie.service] = time.monotonic()
         self._still.discard(pid)

@@ -1,7 +1,9 @@
-"""Broker faults: kill -9 and restart, and rolling clean restarts; never two nodes down at once."""
+"""Broker faults: kill -9 and restart, a node that stands still, rolling clean restarts; never two nodes at once."""
 
 import asyncio
+import os
 import random
+import signal
 import sys
 import time
 
@@ -14,27 +16,48 @@ from tests.chaos_kafka.diary import Diary
 START = 120.0  # seconds for a node to answer on a busy machine
 DOWN = (0.5, 4.0)  # seconds that a killed node stays away
 REST = (2.0, 6.0)  # seconds between two faults
-ROLL_EACH = 3  # faults
+STILL = (2.0, 12.0)  # seconds that a node stands still: the quorum gives up on it after 6
+
+
+def inner(cluster: Cluster) -> str:
+    """Where an onlooker begins: beside the network that clients go through."""
+    return ",".join(node.inner for node in cluster.nodes)
 
 
 async def break_brokers(cluster: Cluster, diary: Diary, *, faults: int, kills: int, chance: random.Random) -> None:
-    """Every third fault is a rolling restart, the others kill one node. Each ends with all replicas in sync.
+    """Kills, rolling restarts and stand-stills by turns, twice as many kills. Each ends with all replicas in sync.
 
     They are spread over the `kills` of services, with as many of these before the first as between two.
     """
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 2})
+    admin = AdminClient({"bootstrap.servers": inner(cluster), "log_level": 2})
     for number in range(faults):
         await asyncio.sleep(chance.uniform(*REST))
         await diary.reached("kill", kills * (number + 1) // (faults + 1))
-        if number % ROLL_EACH == 1:
-            with diary.fault("rolling restart"):
-                for node in cluster.nodes:
-                    await asyncio.to_thread(_bounce, admin, cluster, node, None)
-        else:
-            node, down = chance.choice(cluster.nodes), chance.uniform(*DOWN)
-            with diary.fault("broker kill"):
-                await asyncio.to_thread(_bounce, admin, cluster, node, down)
+        node = chance.choice(cluster.nodes)
+        match number % 4:
+            case 1:
+                with diary.fault("rolling restart"):
+                    for each in cluster.nodes:
+                        await asyncio.to_thread(_bounce, admin, cluster, each, None)
+            case 3:
+                with diary.fault("broker stop"):
+                    await asyncio.to_thread(_stand_still, admin, cluster, node, chance.uniform(*STILL))
+            case _:
+                with diary.fault("broker kill"):
+                    await asyncio.to_thread(_bounce, admin, cluster, node, chance.uniform(*DOWN))
         sys.stderr.write(f"broker faults {number + 1}/{faults}\n")
+
+
+def _stand_still(admin: AdminClient, cluster: Cluster, node: Node, seconds: float) -> None:
+    """Cut off from everybody, and back with all that it believed before."""
+    pid = node.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_in_sync(admin, len(cluster.nodes))
 
 
 def _bounce(admin: AdminClient, cluster: Cluster, node: Node, down: float | None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import tests.chaos_kafka.planted  # noqa: F401 - it plants the defect that the environment names
 from farandole.events.event import Event
 from farandole.runtime.declare import Service
 

@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-BROKERS = ("broker kill", "rolling restart")
-"""Kinds of faults during which a node is down."""
+from tests.kafka.proxy import Deed
+
+EXPECTED = 10.0
+"""Seconds: how long a take-over may last; a node that is lost later than so is no excuse."""
+CUT = "cut"
+LOSSES: tuple[Deed, ...] = ("lose request", "lose answer", "delay")
+BROKERS = ("broker kill", "broker stop", "rolling restart")
+"""Kinds of faults during which a node is down, or stands still."""
+NODES = (*BROKERS, CUT)
+"""Kinds of faults during which a node is not to be had."""
 
 
 @dataclass

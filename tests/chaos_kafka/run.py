@@ -6,6 +6,7 @@ import random
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ from farandole.client import AsyncClient
 from scripts.kafka import Cluster
 from tests.chaos.looks import marked
 from tests.chaos_kafka.attack import Attack
-from tests.chaos_kafka.brokers import break_brokers, wait_in_sync
+from tests.chaos_kafka.brokers import break_brokers, inner, wait_in_sync
 from tests.chaos_kafka.chain import MARKS
 from tests.chaos_kafka.checker import read_log
 from tests.chaos_kafka.diary import Diary
 from tests.chaos_kafka.healing import Healing
 from tests.chaos_kafka.looks import TARGET
+from tests.chaos_kafka.network import Network, network
 from tests.chaos_kafka.publisher import Publisher
 from tests.chaos_kafka.storm import storm
 from tests.chaos_kafka.takeover import takeovers
@@ -50,33 +52,52 @@ class Plan(NamedTuple):
 
     kills: int
     brokers: int
+    network: int
     seed: int
     seconds: float
 
 
-async def perform(folder: Path, cluster: Cluster, plan: Plan) -> dict[str, Any]:
-    """The report, but for the verdict; `folder` holds acknowledgements, faults and the services' output."""
-    namespace = f"chaos{uuid.uuid4().hex[:6]}"
+class _Scene(NamedTuple):
+    """Who is struck."""
+
+    stage: Stage
+    cluster: Cluster
+    network: Network
+    diary: Diary
+    namespace: str
+
+
+async def perform(folder: Path, cluster: Cluster, ports: Mapping[int, int], plan: Plan) -> dict[str, Any]:
+    """The report, but for the verdict; `folder` holds acknowledgements, faults and the services' output.
+
+    `ports`: by node, the one that it names to clients, for a proxy before it.
+    """
+    async with network(cluster, ports) as between:
+        return await _perform(folder, cluster, between, plan)
+
+
+async def _perform(folder: Path, cluster: Cluster, between: Network, plan: Plan) -> dict[str, Any]:
+    namespace, beside = f"chaos{uuid.uuid4().hex[:6]}", inner(cluster)
     marks = folder / "marks"
     marks.mkdir()
-    url = f"kafka://{cluster.bootstrap}/{namespace}?lease={LEASE:g}"
+    url = f"kafka://{between.bootstrap}/{namespace}?lease={LEASE:g}"
     env = {"PYTHONPATH": _python_path(), MARKS: str(marks)}
     stage = Stage(folder, [f"{TARGET}{name}" for name in SERVICES], env, url=url)
     diary = Diary(folder / "faults.jsonl")
     chance = random.Random(plan.seed)
-    publisher = Publisher(stage, cluster.bootstrap, namespace, random.Random(chance.random()))
+    publisher = Publisher(stage, beside, namespace, random.Random(chance.random()))
     async with stage, AsyncClient(url) as client:
         await _serving(client, STARTS_WITHIN)
         stop = asyncio.Event()
         publishing = asyncio.create_task(publisher.run(client, stop))
         await asyncio.sleep(CALM)
         attack = Attack(stage, marks, diary, kills=plan.kills, chance=random.Random(chance.random()))
-        await _faults(stage, cluster, diary, plan=plan, attack=attack, namespace=namespace)
+        await _faults(_Scene(stage, cluster, between, diary, namespace), plan, attack)
         stop.set()
         await publishing
-        healing = await _heal(stage, client, publisher, Healing(cluster.bootstrap, _reads(namespace)))
+        healing = await _heal(stage, client, publisher, Healing(beside, _reads(namespace)))
     publisher.close()
-    rows, facts, _ = await asyncio.to_thread(read_log, cluster.bootstrap, namespace)
+    rows, facts, _ = await asyncio.to_thread(read_log, beside, namespace)
     return {
         "plan": plan._asdict(),
         "namespace": namespace,
@@ -100,13 +121,16 @@ async def _serving(client: AsyncClient, within: float) -> None:
             await asyncio.sleep(0.5)
 
 
-async def _faults(stage: Stage, cluster: Cluster, diary: Diary, *, plan: Plan, attack: Attack, namespace: str) -> None:
+async def _faults(scene: _Scene, plan: Plan, attack: Attack) -> None:
     """All kinds side by side, until each has made its own or the time is up."""
     chance = random.Random(plan.seed)
+    chances = [random.Random(chance.random()) for _ in range(3)]
+    cluster, diary = scene.cluster, scene.diary
     ways = [
-        break_brokers(cluster, diary, faults=plan.brokers, kills=plan.kills, chance=random.Random(chance.random())),
+        break_brokers(cluster, diary, faults=plan.brokers, kills=plan.kills, chance=chances[0]),
+        scene.network.trouble(diary, faults=plan.network, kills=plan.kills, chance=chances[1]),
         attack.run(LEASE),
-        _storms(stage, cluster, diary, kills=plan.kills, namespace=namespace, chance=random.Random(chance.random())),
+        _storms(scene, plan.kills, chances[2]),
     ]
     try:
         async with asyncio.timeout(plan.seconds), asyncio.TaskGroup() as group:
@@ -116,17 +140,15 @@ async def _faults(stage: Stage, cluster: Cluster, diary: Diary, *, plan: Plan, a
         with diary.fault("out of time"):
             for node in cluster.nodes:  # what was under way may have left one down
                 await asyncio.to_thread(node.start)
-            admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 2})
+            admin = AdminClient({"bootstrap.servers": inner(cluster), "log_level": 2})
             await asyncio.to_thread(wait_in_sync, admin, len(cluster.nodes))
 
 
-async def _storms(
-    stage: Stage, cluster: Cluster, diary: Diary, *, kills: int, namespace: str, chance: random.Random
-) -> None:
+async def _storms(scene: _Scene, kills: int, chance: random.Random) -> None:
     for _ in range(-(-kills // STORM_EACH)):
         await asyncio.sleep(chance.uniform(*STORM_REST))
-        group, topic = chance.choice(_reads(namespace))
-        await storm(stage, cluster.bootstrap, diary, group=group, topic=topic)
+        group, topic = chance.choice(_reads(scene.namespace))
+        await storm(scene.stage, inner(scene.cluster), scene.diary, group=group, topic=topic)
 
 
 async def _heal(stage: Stage, client: AsyncClient, publisher: Publisher, healing: Healing) -> dict[str, Any]:

@@ -18,5 +18,6 @@ pytestmark = pytest.mark.slow
 def test_the_kafka_engine_keeps_the_contract(name: str, kafka: Cluster) -> None:
     """Every case, in a namespace of its own."""
     url = f"kafka://{kafka.bootstrap}/c{uuid.uuid4().hex[:8]}?lease={LEASE:g}"
-    rig = ProcessRig(url, lease_seconds=LEASE, crash_points=POINTS, preload=["farandole.engines.kafka.log"])
+    # preloaded: the engine, and the defect that the environment may name
+    rig = ProcessRig(url, lease_seconds=LEASE, crash_points=POINTS, preload=["tests.chaos_kafka.planted"])
     rig.run(CASES[name])

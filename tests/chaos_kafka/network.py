@@ -1,0 +1,90 @@
+"""The network between clients and brokers: a proxy before each node, which loses, delays, and cuts a node off."""
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from scripts.kafka import Cluster
+from scripts.kafka.settings import HOST
+from tests.chaos_kafka.diary import CUT, LOSSES, Diary
+from tests.kafka.proxy import (
+    ADD_OFFSETS,
+    ADD_PARTITIONS,
+    END_TXN,
+    HEARTBEAT,
+    INIT,
+    JOIN,
+    PRODUCE,
+    SYNC,
+    TXN_OFFSET_COMMIT,
+    Fault,
+    Proxy,
+    proxied,
+)
+
+APIS = (PRODUCE, JOIN, HEARTBEAT, SYNC, INIT, ADD_PARTITIONS, ADD_OFFSETS, TXN_OFFSET_COMMIT)
+ENDING = 0.4  # share of losses that hit the end of a transaction
+DELAY = (0.5, 4.0)  # seconds
+CUT_FOR = (1.0, 8.0)  # seconds that a node is cut off
+CUT_EACH = 4  # of the faults
+REST = (0.5, 3.0)  # seconds between two
+MEETS = 20.0  # seconds in which a loss has to meet its request, or it is taken back
+
+
+class Network:
+    """Proxies by node. `bootstrap`: what clients begin with."""
+
+    def __init__(self, proxies: Mapping[int, Proxy]) -> None:
+        self._proxies = dict(proxies)
+        self.bootstrap = ",".join(f"{HOST}:{proxy.port}" for proxy in self._proxies.values())
+
+    async def trouble(self, diary: Diary, *, faults: int, kills: int, chance: random.Random) -> None:
+        """So many losses, delays and cuts, spread over the `kills` of services."""
+        for number in range(faults):
+            await asyncio.sleep(chance.uniform(*REST))
+            await diary.reached("kill", kills * number // max(1, faults))
+            proxy = self._proxies[chance.choice(sorted(self._proxies))]
+            if number % CUT_EACH == CUT_EACH - 1:
+                await self._cut(proxy, diary, chance.uniform(*CUT_FOR))
+            else:
+                await self._lose(diary, chance)
+            if (number + 1) % 10 == 0:
+                sys.stderr.write(f"network faults {number + 1}/{faults}\n")
+
+    async def _cut(self, proxy: Proxy, diary: Diary, seconds: float) -> None:
+        with diary.fault(CUT):
+            proxy.passable.clear()
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                proxy.passable.set()
+
+    async def _lose(self, diary: Diary, chance: random.Random) -> None:
+        """The next request of an API, wherever it is sent."""
+        api = END_TXN if chance.random() < ENDING else chance.choice(APIS)
+        fault = Fault(api, chance.choice(LOSSES), seconds=chance.uniform(*DELAY))
+        for proxy in self._proxies.values():
+            proxy.inflict(fault)
+        try:
+            async with asyncio.timeout(MEETS):
+                await fault.met.wait()
+            with diary.fault(fault.deed):
+                await asyncio.sleep(fault.seconds if fault.deed == "delay" else 0)
+        except TimeoutError:
+            fault.times = 0  # nobody asks for it now
+        finally:
+            for proxy in self._proxies.values():
+                proxy.faults.remove(fault)
+
+
+@asynccontextmanager
+async def network(cluster: Cluster, ports: Mapping[int, int]) -> AsyncIterator[Network]:
+    """Proxies on these ports (by node) until the block ends."""
+    async with AsyncExitStack() as stack:
+        proxies = {
+            node.id: await stack.enter_async_context(proxied(ports[node.id], (HOST, node.port)))
+            for node in cluster.nodes
+        }
+        yield Network(proxies)

@@ -5,6 +5,7 @@ and nothing is given up while a commit is under way.
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from farandole.log.ports import Unit
 from farandole.log.record import NewRecord
 
 _BOUND = 30.0  # seconds
+_LOOK = 0.1  # seconds
 
 
 class Portion(NamedTuple):
@@ -72,16 +74,23 @@ class Committer:
         """The group may have gone on: have the membership looked up before the next try."""
         self._member.refresh()
 
+    def begin_anew(self) -> None:
+        """Whoever holds the lock does not come back; what it left open is ended by the next transaction."""
+        self.lock = threading.Lock()
+        self.transactor = self.transactor.successor()
+
     def drop(self, holds: Iterable[Hold]) -> None:
         """These are given up; returns when no commit is under way, or when one does not come back.
 
         Such a one commits nothing any more: its membership is of a former generation by then.
         """
-        locked = self.lock.acquire(timeout=_BOUND)
         for hold in holds:
             hold.gone = True
-        if locked:
-            self.lock.release()
+        lock, deadline = self.lock, time.monotonic() + _BOUND
+        while lock is self.lock and time.monotonic() < deadline:
+            if lock.acquire(timeout=_LOOK):
+                lock.release()
+                return
 
     def settle(self, portions: Iterable[Portion]) -> None:
         """What these commit is committed."""

@@ -16,19 +16,17 @@ from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import RECORD_LIMIT
 from farandole.engines.kafka.committer import Committer, Portion
 from farandole.engines.kafka.convert import check_size
+from farandole.engines.kafka.desk import Desk
 from farandole.engines.kafka.failures import RIGHTS, unavailable
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.offsets import positions
 from farandole.engines.kafka.takeover import Scene
 from farandole.engines.kafka.transactor import Aborted, Unknown
-from farandole.engines.kafka.worker import Worker
 from farandole.events.errors import FarandoleError, LogUnavailable, RecordRefused
 from farandole.log.ports import Committed, Unit
 
 PATIENCE = 60.0
 """Seconds for which a commit that the brokers do not take is tried again."""
-STUCK = 120.0
-"""Seconds after which a call of the client is taken for one that never returns; each has its own, shorter limit."""
 MOST_RECORDS, MOST_BYTES = 2_000, 4_000_000
 """Of one transaction; a single larger call goes alone."""
 _AGAIN = 0.05
@@ -59,9 +57,9 @@ class Pump:
     """One subscription's commits."""
 
     def __init__(
-        self, committer: Committer, worker: Worker, catalog: Catalog, scene: Scene, holds: Mapping[int, Hold]
+        self, committer: Committer, desk: Desk, catalog: Catalog, scene: Scene, holds: Mapping[int, Hold]
     ) -> None:
-        self._committer, self._worker, self._catalog = committer, worker, catalog
+        self._committer, self._desk, self._catalog = committer, desk, catalog
         self._scene, self._holds = scene, holds
         self._queue: deque[_Request] = deque()
         self._running: asyncio.Task[None] | None = None
@@ -146,14 +144,9 @@ class Pump:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                async with asyncio.timeout(STUCK):
-                    return await self._worker.do(self._committer.commit, portions)
+                return await self._desk.do(self._committer.commit, portions)
             except Aborted as aborted:
                 self._judge(aborted.error, deadline)
-            except TimeoutError:
-                raise LogUnavailable(
-                    f"{self._scene.interest.group} does not come back from a commit; start this process again"
-                ) from None
             except Unknown as unknown:
                 if await self._looked_up(portions):
                     return []
@@ -171,7 +164,7 @@ class Pump:
     async def _looked_up(self, portions: Sequence[Portion]) -> bool:
         """Whether the transaction whose answer was lost was committed."""
         stamp = self._committer.stamp
-        await self._worker.do(self._committer.transactor.renew)
+        await self._desk.do(self._committer.transactor.renew)
         numbers = {p.hold.lease.partition for p in portions if p.hold is not None}
         found = await positions(self._scene.admin, self._scene.group, [(self._scene.leased, n) for n in numbers])
         there = any(position.note.stamp == stamp for position in found.values())

@@ -18,6 +18,7 @@ from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.committer import Committer
 from farandole.engines.kafka.convert import record_of
+from farandole.engines.kafka.desk import Desk
 from farandole.engines.kafka.failures import RIGHTS, unavailable
 from farandole.engines.kafka.hold import HIGH, LOW, Hold
 from farandole.engines.kafka.member import Member
@@ -25,7 +26,6 @@ from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.pump import Pump
 from farandole.engines.kafka.state import StateReader
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
-from farandole.engines.kafka.worker import Worker
 from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnavailable
 from farandole.log.ports import Committed, Interest, Lease, Polled, Unit
 from farandole.log.record import Record
@@ -64,13 +64,13 @@ class KafkaSubscription:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: FarandoleError | None = None
         self._closed = False
-        self._worker = Worker(f"commit-{number}")
         self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
         self._beginnings = Beginnings(parts.catalog, parts.names, self._states)
         self._member = Member(parts.clients.member(self._scene.group), list(self._outer.values()), self)
         transactor = Transactor(parts.clients, str(number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
-        self._pump = Pump(self._committer, self._worker, parts.catalog, self._scene, self._holds)
+        self._desk = Desk(self._committer, f"commit-{number}")
+        self._pump = Pump(self._committer, self._desk, parts.catalog, self._scene, self._holds)
         self._advancer = Advancer(self._pump, self._holds)
         self._member.start()
 
@@ -168,7 +168,7 @@ class KafkaSubscription:
                     await self._leave(held)
         await asyncio.to_thread(self._member.stop)
         await self._states.close()
-        self._worker.end()
+        self._desk.end()
 
     # -- on the member's thread -------------------------------------------------------------------------------
 
@@ -283,14 +283,11 @@ class KafkaSubscription:
 
     async def _take_over(self, partitions: list[int]) -> None:
         """Until each is held, or given to somebody else."""
-        transactor = self._committer.transactor
         await self._beginnings.prepare()
         while wanted := [p for p in partitions if p in self._assigned and p not in self._holds]:
-            for id in await takeover.predecessors(self._scene, wanted) - {transactor.id}:
-                await self._worker.do(transactor.fence, id)
-            holds = await takeover.holds(self._scene, wanted, self._beginnings)
             try:
-                await self._worker.do(self._committer.enter, holds)
+                holds = await self._end_predecessors(wanted)
+                await self._desk.do(self._committer.enter, holds)
             except (Aborted, Unknown) as failed:
                 if failed.error.code() in RIGHTS:
                     raise unavailable(f"{self._interest.group} can't take over", failed.error) from failed
@@ -300,6 +297,13 @@ class KafkaSubscription:
             for hold in holds:
                 if hold.lease.partition in self._assigned:
                     self._grant(hold)
+
+    async def _end_predecessors(self, numbers: list[int]) -> list[Hold]:
+        """What each of them, and a try of our own, left open is ended; then where to go on."""
+        await self._desk.do(self._committer.transactor.begin)
+        for id in await takeover.predecessors(self._scene, numbers) - {self._committer.transactor.id}:
+            await self._desk.do(self._committer.transactor.fence, id)
+        return await takeover.holds(self._scene, numbers, self._beginnings)
 
     def _grant(self, hold: Hold) -> None:
         self._holds[hold.lease.partition] = hold
@@ -322,7 +326,7 @@ class KafkaSubscription:
 
     async def _leave(self, holds: list[Hold]) -> None:
         try:
-            await self._worker.do(self._committer.leave, holds)
+            await self._desk.do(self._committer.leave, holds)
         except (Aborted, Unknown, LogUnavailable):
             return  # the successor ends what is open, and fences
 

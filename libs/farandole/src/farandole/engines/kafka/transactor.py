@@ -4,8 +4,10 @@ Rules: every delivery is awaited before the commit; a commit that saw trouble is
 producer epoch (a delayed one could end the next transaction, librdkafka#5423); who is fenced takes a new id.
 """
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ PATIENCE = 30.0
 POINTS = ("before-begin", "after-begin", "after-records", "before-commit", "after-commit")
 """Where a process can be made to die, in order."""
 _STEP = 5.0  # seconds that one call waits; called again until patience ends
+_LATE = 3.0  # seconds beyond its limit after which a call is overdue
 _FENCED = {KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED}
 
 
@@ -53,6 +56,18 @@ class Transactor:
         self._clients, self._name, self.passed = clients, name, passed
         self._life = 0
         self._producer: Producer | None = None
+        self._due = math.inf
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a call that was made keeps to no limit; from any thread."""
+        return time.monotonic() > self._due
+
+    def successor(self) -> "Transactor":
+        """Another one under the same id, for when this one's thread is left behind; beginning, it ends what is open."""
+        heir = Transactor(self._clients, self._name, self.passed)
+        heir._life = self._life
+        return heir
 
     @property
     def id(self) -> str:
@@ -64,7 +79,7 @@ class Transactor:
 
         Raises Aborted, Unknown, or LogUnavailable where no producer could be had.
         """
-        producer = self._ready()
+        producer = self.begin()
         written = [-1] * len(records)
         failed: list[KafkaError] = []
         self.passed("before-begin")
@@ -75,8 +90,10 @@ class Transactor:
                 noted = partial(_note, written, failed, number)
                 _produce(producer, topic, record, noted)
             if offsets is not None:
-                producer.send_offsets_to_transaction(list(offsets.positions), offsets.membership, _STEP)
-            left = producer.flush(TRANSACTION)
+                with self._within(_STEP):
+                    producer.send_offsets_to_transaction(list(offsets.positions), offsets.membership, _STEP)
+            with self._within(TRANSACTION):
+                left = producer.flush(TRANSACTION)
             self.passed("after-records")
         except KafkaException as raised:
             raise self._abort(error_of(raised)) from raised
@@ -89,16 +106,17 @@ class Transactor:
 
     def fence(self, id: str) -> None:
         """End what the holder of another id left open; it writes nothing under it any more. Raises LogUnavailable."""
-        _begin(self._clients.producer(id))
+        self._initialised(self._clients.producer(id))
 
     def renew(self) -> None:
         """Begin again under the same id: what it left open is ended."""
         self._producer = None
-        self._ready()
+        self.begin()
 
-    def _ready(self) -> Producer:
+    def begin(self) -> Producer:
+        """Be ready, with nothing left open. Raises LogUnavailable."""
         if self._producer is None:
-            self._producer = _begin(self._clients.producer(self.id))
+            self._producer = self._initialised(self._clients.producer(self.id))
         return self._producer
 
     def _commit(self, producer: Producer) -> None:
@@ -106,7 +124,8 @@ class Transactor:
         troubled = False
         while True:
             try:
-                producer.commit_transaction(_STEP)
+                with self._within(_STEP):
+                    producer.commit_transaction(_STEP)
             except KafkaException as raised:
                 error = error_of(raised)
                 if error.txn_requires_abort():
@@ -124,7 +143,8 @@ class Transactor:
         assert self._producer is not None
         try:
             if not error.fatal():
-                self._producer.abort_transaction(PATIENCE)
+                with self._within(PATIENCE):
+                    self._producer.abort_transaction(PATIENCE)
         except KafkaException:
             self._drop(error)  # the successor's beginning ends it
         else:
@@ -132,23 +152,31 @@ class Transactor:
                 self._drop(error)
         return Aborted(error)
 
+    def _initialised(self, producer: Producer) -> Producer:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._within(_STEP):
+                    producer.init_transactions(_STEP)
+            except KafkaException as raised:
+                error = error_of(raised)
+                if not error.retriable() or time.monotonic() > deadline:
+                    raise unavailable("no transaction can be begun", error) from raised
+            else:
+                return producer
+
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        self._due = time.monotonic() + seconds + _LATE
+        try:
+            yield
+        finally:
+            self._due = math.inf
+
     def _drop(self, error: KafkaError) -> None:
         self._producer = None
         if error.code() in _FENCED:
             self._life += 1
-
-
-def _begin(producer: Producer) -> Producer:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            producer.init_transactions(_STEP)
-        except KafkaException as raised:
-            error = error_of(raised)
-            if not error.retriable() or time.monotonic() > deadline:
-                raise unavailable("no transaction can be begun", error) from raised
-        else:
-            return producer
 
 
 def _produce(

@@ -21,6 +21,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._left = False
         self._thread = threading.Thread(target=self._run, name=f"farandole-{name}", daemon=True)
         self._thread.start()
 
@@ -35,8 +36,13 @@ class Worker:
         """No further call; those under way end by themselves."""
         self._calls.put(None)
 
+    def leave(self) -> None:
+        """The call under way does not come back; none that waits is made any more, even if it does."""
+        self._left = True
+        self.end()
+
     def _run(self) -> None:
-        while (asked := self._calls.get()) is not None:
+        while (asked := self._calls.get()) is not None and not self._left:
             call, answer = asked
             try:
                 answer.set_result(call())

@@ -18,6 +18,9 @@ _EDGE = "tests/badinput/test_records.py::test_a_bad_body_is_refused_where_it_is_
 _RECORDS = "tests/badinput/test_records.py"
 _DEAD = "tests/badinput/test_assets.py::test_63_to_71_a_uri_that_may_not_be_read_is_dead_at_once"
 _DECLARED = "tests/badinput/test_declared.py"
+_KAFKA = "tests/kafka/test_bad_inputs.py"
+_FOREIGN = f"{_KAFKA}::test_a_bad_record_of_an_outsider_is_dead_lettered_and_the_next_one_is_handled"
+_ADDRESS = f"{_LIB}/engines/kafka/test_address.py"
 
 TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
     1: (
@@ -69,6 +72,7 @@ TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     11: ("empty body", (_BODY, _SOON, _ALL, _EDGE)),
+    12: ("null, a tombstone", (_BODY, _ALL, _FOREIGN)),
     13: ("truncated JSON", (_BODY, _SOON, _ALL, _EDGE)),
     14: ("invalid UTF-8", (_BODY, _SOON, _ALL, _EDGE)),
     15: ("BOM", (_BODY, _SOON, _ALL, _EDGE)),
@@ -95,6 +99,10 @@ TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
             _ALL,
             _EDGE,
             f"{_RECORDS}::test_22_a_body_that_is_too_large_is_dead_lettered_with_the_remedy",
+            _FOREIGN,
+            f"{_KAFKA}::test_22_a_record_beyond_our_limit_is_read_and_dead_lettered_and_the_next_one_is_handled",
+            f"{_KAFKA}::test_22_what_a_step_gives_beyond_the_limit_is_dead_lettered_with_the_remedy",
+            f"{_KAFKA}::test_22_what_a_client_publishes_beyond_the_limit_is_refused_with_the_remedy",
             f"{_LIB}/events/test_bad_records.py"
             "::test_data_beyond_the_limit_is_refused_with_the_remedy_and_without_a_copy",
         ),
@@ -103,6 +111,7 @@ TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
     24: ("pickle", (_BODY, _SOON, _ALL, _EDGE)),
     25: ("__proto__, __class__", (_BODY, _SOON, _ALL, _EDGE)),
     26: ("unknown version", (_HEADERS, _ALL)),
+    27: ("right schema, wrong topic", (_HEADERS, _ALL, _FOREIGN)),
     28: (
         "same id, another body",
         (
@@ -113,6 +122,7 @@ TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     29: ("the year 9999", (_BODY, _SOON, _ALL, _EDGE)),
+    30: ("header without a value, empty key", (_HARMLESS, _FOREIGN)),
     31: (
         "attribute that stands twice",
         (
@@ -121,6 +131,7 @@ TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
             f"{_LIB}/events/test_bad_records.py::test_an_attribute_that_stands_twice_is_refused",
         ),
     ),
+    32: ("a header of 900 kB", (_HEADERS, _ALL, _FOREIGN)),
     33: ("attempt=-1", (_HARMLESS,)),
     34: (
         "malformed traceparent",
@@ -141,6 +152,29 @@ TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
             f"{_DECLARED}::test_41_a_type_that_cannot_be_a_topic_is_refused_by_class_and_name",
             f"{_DECLARED}::test_41_names_of_services_and_steps_cannot_collide_either",
             f"{_LIB}/events/test_event.py::test_a_name_that_cannot_be_a_topic_is_refused",
+        ),
+    ),
+    42: (
+        "password in the URL",
+        (
+            f"{_KAFKA}::test_42_a_password_in_the_url_is_refused_and_not_shown",
+            f"{_ADDRESS}::test_a_secret_in_the_url_is_refused_and_not_repeated",
+        ),
+    ),
+    43: (
+        "acks=1, latest, auto-commit",
+        (
+            f"{_KAFKA}::test_43_and_44_an_option_of_the_client_is_refused_by_name",
+            f"{_KAFKA}::test_43_and_44_nor_does_a_variable_reach_the_client",
+            f"{_ADDRESS}::test_what_is_wrong_is_named",
+            f"{_LIB}/engines/kafka/test_security.py::test_a_variable_that_sets_an_option_of_the_client_is_refused_by_name",
+        ),
+    ),
+    44: (
+        "two services with one transactional id",
+        (
+            f"{_KAFKA}::test_44_two_processes_of_one_service_never_share_a_transactional_id",
+            f"{_KAFKA}::test_43_and_44_an_option_of_the_client_is_refused_by_name",
         ),
     ),
     46: (

@@ -9,7 +9,7 @@ import pytest
 from tests.badinput.table import TABLE
 
 ROOT = Path(__file__).parents[2]
-EXPECTED = {*range(1, 9), 10, 11, *range(13, 27), 28, 29, 31, *range(33, 37), 41, *range(46, 51), *range(63, 73)}
+EXPECTED = {*range(1, 9), *range(10, 37), *range(41, 45), *range(46, 51), *range(63, 73)}
 
 
 def test_the_table_has_exactly_the_inputs_that_are_to_be_answered() -> None:

@@ -17,7 +17,9 @@ from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.committer import Committer, Portion
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.member import Member
-from farandole.engines.kafka.offsets import Place, Position, positions
+from farandole.engines.kafka.note import Note
+from farandole.engines.kafka.offsets import Place
+from farandole.engines.kafka.positions import Position, Positions
 from farandole.engines.kafka.pump import Pump
 from farandole.engines.kafka.transactor import Aborted, Offsets, Transactor
 from farandole.log.ports import Unit
@@ -29,30 +31,31 @@ MUTANT = "CHAOS_MUTANT"
 
 def no_fencing() -> None:
     """A successor ends nothing that its predecessor left open, and reads positions all the same."""
+    real = Positions.of
 
-    async def at_once(*args: Any, **kwargs: Any) -> Mapping[Place, Position]:
-        return await positions(*args, **(kwargs | {"stable": False}))
+    async def at_once(self: Positions, places: Iterable[Place], *, stable: bool = True) -> Mapping[Place, Position]:
+        return await real(self, places, stable=False)
 
     _replace(Transactor, "fence", lambda self, id: None)
-    _replace(takeover, "positions", at_once)
+    _replace(Positions, "of", at_once)
 
 
 def offsets_before_the_fence() -> None:
     """Where to go on is read first, and then the predecessor is ended."""
-    early: dict[str, Mapping[Place, Position]] = {}
-    real = takeover.predecessors
+    early: dict[Positions, Mapping[Place, Position]] = {}
+    real, ended = Positions.of, takeover.predecessors
 
     async def predecessors(scene: takeover.Scene, numbers: Sequence[int]) -> set[str]:
         topics = [scene.interest.topic, *([scene.interest.inbox] if scene.interest.inbox else [])]
         places = [(scene.names.outer(topic), number) for topic in topics for number in numbers]
-        early[scene.group] = await positions(scene.admin, scene.group, places, stable=False)
-        return await real(scene, numbers)
+        early[scene.positions] = await real(scene.positions, places, stable=False)
+        return await ended(scene, numbers)
 
-    async def remembered(admin: Any, group: str, *args: Any, stable: bool = True) -> Mapping[Place, Position]:
-        return early[group] if stable else await positions(admin, group, *args, stable=False)
+    async def remembered(self: Positions, places: Iterable[Place], *, stable: bool = True) -> Mapping[Place, Position]:
+        return early[self] if stable and self in early else await real(self, places, stable=False)
 
     _replace(takeover, "predecessors", predecessors)
-    _replace(takeover, "positions", remembered)
+    _replace(Positions, "of", remembered)
 
 
 def state_restored_short() -> None:
@@ -116,9 +119,9 @@ def abort_taken_for_done() -> None:
     """A transaction that was aborted counts as committed."""
     real = Committer.commit
 
-    def commit(self: Committer, portions: Sequence[Portion]) -> list[Unit]:
+    def commit(self: Committer, portions: Sequence[Portion], stamp: str) -> list[Unit]:
         try:
-            return real(self, portions)
+            return real(self, portions, stamp)
         except Aborted:
             self.settle(portions)
             return []
@@ -129,8 +132,8 @@ def abort_taken_for_done() -> None:
 def unknown_taken_for_aborted() -> None:
     """A commit whose answer was lost is made again without looking."""
 
-    async def looked_up(self: Pump, portions: Sequence[Portion]) -> bool:
-        await self._worker.do(self._committer.transactor.renew)
+    async def looked_up(self: Pump, portions: Sequence[Portion], stamp: str) -> bool:
+        await self._desk.do(self._committer.transactor.renew)
         return False
 
     _replace(Pump, "_looked_up", looked_up)
@@ -168,13 +171,17 @@ def position_of_what_was_fetched() -> None:
     real = Committer._transact
 
     def transact(
-        self: Committer, records: Sequence[NewRecord], moved: Mapping[Hold, Mapping[str, int]], id: str, begun: Any = ()
+        self: Committer,
+        records: Sequence[NewRecord],
+        moved: Mapping[Hold, Mapping[str, int]],
+        told: Note,
+        begun: Any = (),
     ) -> None:
         ahead = {
             hold: {topic: max(at, hold.queues[topic].last + 1) for topic, at in there.items()}
             for hold, there in moved.items()
         }
-        real(self, records, ahead, id, begun)
+        real(self, records, ahead, told, begun)
 
     _replace(Committer, "_transact", transact)
 
@@ -215,11 +222,11 @@ class _Nobody:
         return getattr(self._consumer, name)
 
 
-def _commit_whatever_was_held(self: Committer, portions: Sequence[Portion]) -> list[Unit]:
+def _commit_whatever_was_held(self: Committer, portions: Sequence[Portion], stamp: str) -> list[Unit]:
     with self.lock:
         held = [p for p in portions if p.hold is not None]
         if any(p.records or p.positions for p in held):
-            self._write(held)
+            self._write(held, stamp)
         return [p.unit for p in portions if p.hold is None]
 
 

@@ -52,6 +52,9 @@ class Listener:
     def ended(self, topic: str, partition: int, offset: int) -> None:
         """Nothing is there."""
 
+    def strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+        """Nothing is fetched here."""
+
     def failed(self, error: KafkaError) -> None:
         """Remember it."""
         self.failures.append(error)

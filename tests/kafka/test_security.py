@@ -1,12 +1,9 @@
 """The log on a Kafka that asks for TLS and a login: the same work, and every refusal soon, clear and without secret."""
 
 import asyncio
-import logging
 import os
 import subprocess
 import sys
-import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -26,21 +23,17 @@ from confluent_kafka.admin import (
 
 from farandole.engines.keep import examine
 from farandole.engines.open import open_log
-from farandole.events.errors import LogUnavailable
 from farandole.log.care import Finding
-from farandole.log.ports import Interest, Log, Unit
-from farandole.log.record import NewRecord, TopicSpec
+from farandole.log.record import TopicSpec
 from farandole.runtime.ground import kinds
 from scripts.kafka import NoKafka, kafka_cluster
+from tests.kafka.secured import CANARY, LOGIN, dance, refused, url_of
 from tests.kafka.session import without_kafka
 from tests.kafka.tls import Papers, make_papers
 
 pytestmark = pytest.mark.slow
 
 USER = "eo"
-CANARY = "canary-9b2e7d"
-SOON = 10.0  # seconds in which a refusal is said
-LOGIN = "org.apache.kafka.common.security"
 
 
 class Secured(NamedTuple):
@@ -99,30 +92,11 @@ def login(secured: Secured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def _url(secured: Secured, query: str, host: str = "127.0.0.1") -> str:
-    return f"kafka://{host}:{secured.port}/s{uuid.uuid4().hex[:6]}?{query}"
+    return url_of(secured.port, query, host)
 
 
-async def _dance(log: Log) -> None:
-    """Topics, an append, a group, a transaction with a position, and both ways of reading."""
-    await log.ensure([TopicSpec("taken"), TopicSpec("given"), TopicSpec("rows", 1, compacted=True)])
-    (place,) = await log.append([NewRecord("taken", b"one", b"k")])
-    subscription = await log.subscribe(Interest("svc/step", "taken", state="rows"))
-    lease = None
-    async with asyncio.timeout(30):
-        while lease is None:
-            lease = next(iter((await subscription.poll(limit=10, timeout=1)).granted), None)
-        assert await subscription.restore(lease) == []
-        while not (records := (await subscription.poll(limit=10, timeout=1)).records):
-            pass
-    assert [record.value for record in records] == [b"one"]
-    outputs = [NewRecord("given", b"two", b"k"), NewRecord("rows", b"r", b"k", partition=0)]
-    assert not (await subscription.commit([Unit(lease, outputs, {"taken": place.offset + 1})])).fenced
-    assert await log.committed("svc/step") == {("taken", 0): place.offset + 1}
-    reader = await log.reader(["given"])
-    assert [record.value for record in await reader.poll(timeout=10)] == [b"two"]
-    fetched = await log.fetch(*place)
-    assert fetched is not None
-    assert fetched.value == b"one"
+async def _refused(url: str, caplog: pytest.LogCaptureFixture) -> str:
+    return await refused(url, caplog, CANARY)
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
@@ -131,20 +105,9 @@ async def test_the_log_works_over_tls_with_a_login(mechanism: str, secured: Secu
     """Every client of the engine shows who it is, by every mechanism."""
     log = await open_log(_url(secured, f"security=sasl_ssl&mechanism={mechanism}"))
     try:
-        await _dance(log)
+        await dance(log)
     finally:
         await log.close()
-
-
-async def _refused(url: str, caplog: pytest.LogCaptureFixture) -> str:
-    caplog.set_level(logging.DEBUG)
-    began = time.monotonic()
-    with pytest.raises(LogUnavailable) as refused:
-        await open_log(url)
-    assert time.monotonic() - began < SOON
-    assert CANARY not in caplog.text
-    assert CANARY not in f"{refused.value!r} {refused.value.__cause__!r}"
-    return str(refused.value)
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])

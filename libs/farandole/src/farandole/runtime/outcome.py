@@ -10,6 +10,7 @@ from farandole.events.envelope import ABSENT, Envelope
 from farandole.events.errors import RecordRefused
 from farandole.events.event import EventType
 from farandole.events.facts import Out
+from farandole.events.limits import HEADER_COUNT_LIMIT
 from farandole.events.scope import Level, Scope
 from farandole.log.record import NewRecord
 from farandole.runtime.absence import Why
@@ -268,8 +269,8 @@ def dead_letter(plan: Plan, delivery: Delivery, reason: str, error: BaseExceptio
     topic, partition, offset = delivery.place
     about.append(("fd-place", f"{topic}/{partition}/{offset}".encode()))
     original: Headers = record.headers
-    if sum(len(n) + len(v or b"") for n, v in original) > 8192:
-        original = ()  # hazard: headers of any size must not make the dlq refuse; the place still names them
+    if len(original) > HEADER_COUNT_LIMIT or sum(len(n) + len(v or b"") for n, v in original) > 8192:
+        original = ()  # hazard: headers of any size or number must not make the dlq refuse; the place still names them
     size = len(record.value or b"") + len(record.key or b"") + 16_384
     value = record.value if size <= plan.record_limit else b""
     key = record.key if len(record.key or b"") <= 1024 else None

@@ -9,7 +9,8 @@ from farandole.events.errors import ConfigError
 
 FORM = "kafka://host:9092[,host:9092…][/namespace][?lease=SECONDS]"
 SECURITIES = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
-MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+OAUTHBEARER = "OAUTHBEARER"
+MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", OAUTHBEARER)
 """How a user shows who they are; the first where the URL does not say."""
 PORT = 9092
 LEASE = 6.0
@@ -38,7 +39,10 @@ def read_address(url: str) -> Address:
     if parts.scheme != "kafka" or not parts.netloc:
         raise ConfigError(f"the log's URL names no broker; write {FORM}")
     if "@" in parts.netloc:
-        raise ConfigError("no user or password belongs in the log's URL; it would be seen in logs and process lists")
+        raise ConfigError(
+            "no user or password belongs in the log's URL, where logs and process lists show it; set "
+            "FARANDOLE_KAFKA_USER and FARANDOLE_KAFKA_PASSWORD_FILE, and say ?security=sasl_ssl"
+        )
     servers = ",".join(_server(text) for text in parts.netloc.split(","))
     namespace = unquote(parts.path).strip("/")
     if namespace and not _NAMESPACE.fullmatch(namespace):
@@ -47,8 +51,19 @@ def read_address(url: str) -> Address:
         )
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if strange := sorted(options.keys() - set(_OPTIONS)):
-        raise ConfigError(f"the log's URL has the option {strange[0][:80]!r}; kafka: knows only {', '.join(_OPTIONS)}")
+        raise ConfigError(_strange(strange[0]))
     return Address(servers, namespace, _lease(options.get("lease")), *_security(options))
+
+
+def _strange(option: str) -> str:
+    remedy = "what else the client can do is set to what is safe"
+    if any(word in option.lower() for word in ("password", "secret", "token", "user")):
+        remedy = (
+            "set FARANDOLE_KAFKA_USER and FARANDOLE_KAFKA_PASSWORD_FILE (or FARANDOLE_KAFKA_TOKEN_FILE) for a login"
+        )
+    return (
+        f"the log's URL has the option {option[:80]!r}; leave it out: kafka: knows only {', '.join(_OPTIONS)}; {remedy}"
+    )
 
 
 def _security(options: Mapping[str, str]) -> tuple[str, str]:
@@ -62,8 +77,11 @@ def _security(options: Mapping[str, str]) -> tuple[str, str]:
     mechanism = options.get("mechanism", MECHANISMS[0]).upper()
     if mechanism not in MECHANISMS:
         raise ConfigError(f"mechanism={mechanism[:20]!r} in the log's URL: give one of {', '.join(MECHANISMS)}")
-    if (security, mechanism) == ("sasl_plaintext", "PLAIN"):
-        raise ConfigError("mechanism=PLAIN would send the password readable; use security=sasl_ssl, or SCRAM-SHA-512")
+    if security == "sasl_plaintext" and mechanism in ("PLAIN", OAUTHBEARER):
+        sent = "token" if mechanism == OAUTHBEARER else "password"
+        raise ConfigError(
+            f"mechanism={mechanism} would send the {sent} readable; use security=sasl_ssl, or SCRAM-SHA-512"
+        )
     return security, mechanism
 
 

@@ -2,20 +2,44 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
 
-from farandole.engines.kafka.failures import error_of, told_as, unavailable
+from farandole.engines.kafka.failures import PASSING, error_of, unavailable
 from farandole.engines.kafka.names import Names
 from farandole.events.errors import ConfigError, RecordRefused
 from farandole.log.partitioner import partition_of
 from farandole.log.record import NewRecord, TopicSpec
 
 PATIENCE = 20.0  # seconds for one answer of the brokers
+_ANSWER = 6.0  # seconds for an answer of one broker, which may have gone
+STEADY = 30.0
+"""Seconds in which what passes by itself is asked again: brokers start, and elect, at the same time as services."""
 FOR_EVER = "-1"
 """As a `retention.ms`."""
+_AGAIN = 0.1
+_MAKING = PASSING | {
+    KafkaError.NOT_CONTROLLER,
+    KafkaError.INVALID_REPLICATION_FACTOR,  # a broker that is to hold a copy is just starting again
+}
+T = TypeVar("T")
+
+
+async def patiently(what: str, ask: Callable[[float], Awaitable[T]], passing: Collection[int] = PASSING) -> T:
+    """The answer of `ask`, which is given seconds to wait. Raises LogUnavailable saying `what` failed."""
+    deadline = time.monotonic() + STEADY
+    while True:
+        try:
+            return await ask(max(1.0, deadline - time.monotonic()))
+        except KafkaException as raised:
+            error = error_of(raised)
+            if error.code() not in passing or time.monotonic() > deadline:
+                raise unavailable(what, error) from raised
+        await asyncio.sleep(_AGAIN)
 
 
 class Catalog:
@@ -30,8 +54,7 @@ class Catalog:
 
     async def look(self) -> dict[str, int]:
         """Every topic of the log and its partitions, as the brokers say. Raises ConfigError for a changed number."""
-        with told_as("the topics can't be listed"):
-            metadata = await asyncio.to_thread(self._admin.list_topics, timeout=PATIENCE)
+        metadata = await self._listed()
         found: dict[str, int] = {}
         for outer, topic in metadata.topics.items():
             name = self._names.inner(outer)
@@ -86,11 +109,29 @@ class Catalog:
         """Make a topic that the engine keeps for itself, where it is missing."""
         if spec.name in self._hidden:
             return
-        with told_as("the topics can't be listed"):
-            metadata = await asyncio.to_thread(self._admin.list_topics, timeout=PATIENCE)
+        metadata = await self._listed()
         if self._names.outer(spec.name) not in metadata.topics:
             await self._make([spec])
         self._hidden.add(spec.name)
+
+    async def _listed(self) -> ClusterMetadata:
+        return await patiently("the topics can't be listed", self._list)
+
+    async def _list(self, left: float) -> ClusterMetadata:
+        return await asyncio.to_thread(self._admin.list_topics, timeout=min(left, PATIENCE))
+
+    async def _demand(
+        self, what: str, ask: Callable[[float], Awaitable[None]], passing: Collection[int] = PASSING
+    ) -> None:
+        """Ask the one broker that the client takes for the controller; before asking again, look which that is now."""
+        tries = itertools.count()
+
+        async def asked(left: float) -> None:
+            if next(tries):
+                await self._list(left)
+            await ask(min(left, _ANSWER))
+
+        await patiently(what, asked, passing)
 
     async def _placed(self, record: NewRecord) -> NewRecord:
         count = await self.partitions(record.topic)
@@ -105,27 +146,37 @@ class Catalog:
         return record
 
     async def _learn_cleanup(self, names: Iterable[str]) -> None:
-        unknown = [name for name in names if name not in self._compacted]
-        if not unknown:
-            return
-        resources = [ConfigResource(ResourceType.TOPIC, self._names.outer(name)) for name in unknown]
-        with told_as("the settings of topics can't be read"):
-            for name, answer in zip(unknown, self._admin.describe_configs(resources).values(), strict=True):
-                settings = await asyncio.wrap_future(answer)
+        resources = {name: ConfigResource(ResourceType.TOPIC, self._names.outer(name)) for name in names}
+
+        async def ask(left: float) -> None:
+            unknown = [name for name in resources if name not in self._compacted]
+            if not unknown:
+                return
+            answers = self._admin.describe_configs([resources[name] for name in unknown], request_timeout=left)
+            for name in unknown:
+                settings = await asyncio.wrap_future(answers[resources[name]])
                 self._compacted[name] = "compact" in (settings["cleanup.policy"].value or "")
+
+        await self._demand("the settings of topics can't be read", ask)
 
     async def _create(self, specs: Sequence[TopicSpec]) -> None:
         await self._make(specs)
         await self._until_there(specs)
 
     async def _make(self, specs: Sequence[TopicSpec]) -> None:
-        new = [_new_topic(self._names.checked(spec.name), spec) for spec in specs]
-        for spec, answer in zip(specs, self._admin.create_topics(new).values(), strict=True):
-            try:
-                await asyncio.wrap_future(answer)
-            except KafkaException as raised:
-                if error_of(raised).code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise unavailable(f"topic {spec.name!r} can't be made", error_of(raised)) from raised
+        missing = {spec.name: _new_topic(self._names.checked(spec.name), spec) for spec in specs}
+
+        async def ask(left: float) -> None:
+            answers = self._admin.create_topics(list(missing.values()), request_timeout=left)
+            for name, topic in list(missing.items()):
+                try:
+                    await asyncio.wrap_future(answers[topic.topic])
+                except KafkaException as raised:
+                    if error_of(raised).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                        raise
+                del missing[name]
+
+        await self._demand(f"the topics {', '.join(missing)} can't be made", ask, _MAKING)
 
     async def _until_there(self, specs: Sequence[TopicSpec]) -> None:
         """Another broker may know of a new topic a moment later."""

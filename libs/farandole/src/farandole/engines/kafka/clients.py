@@ -11,7 +11,8 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka.address import Address
-from farandole.engines.kafka.security import for_confluent, read_security
+from farandole.engines.kafka.logins import for_confluent
+from farandole.engines.kafka.security import read_security
 
 TRANSACTION = 10.0
 """Seconds after which the brokers end a transaction whose producer is gone."""
@@ -27,7 +28,7 @@ Config = dict[str, Any]
 
 
 class Clients:
-    """Makes clients for one address. Raises ConfigError where the environment does not give what the address needs."""
+    """Makes clients for one address. Raises what `read_security` does."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -84,6 +85,11 @@ class Clients:
                 "enable.partition.eof": True,
             }
         )
+
+    def onlooker(self, group: str, *, stable: bool) -> Consumer:
+        """Asks for a group's positions without joining it; stable ones wait for open transactions to end."""
+        level = "read_committed" if stable else "read_uncommitted"
+        return Consumer(self._reading(group) | {"isolation.level": level})
 
     def follower(self) -> Consumer:
         """Reads partitions that it is told to, without a group; says where they end."""

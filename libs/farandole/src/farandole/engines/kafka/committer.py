@@ -6,7 +6,6 @@ and nothing is given up while a commit is under way.
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -41,25 +40,26 @@ class Committer:
         self, transactor: Transactor, member: Member, names: Names, everyone: Callable[[], Iterable[Hold]]
     ) -> None:
         self.lock = threading.Lock()
-        self.stamp = ""
-        """Of the last transaction that was tried."""
         self.transactor = transactor
         self._member, self._names, self._everyone = member, names, everyone
         self._stated = ""  # the transactional id that the notes of all holds name
 
-    def commit(self, portions: Sequence[Portion]) -> list[Unit]:
-        """Write all whose lease stands; the others. Raises what `Transactor.run` raises."""
+    def commit(self, portions: Sequence[Portion], stamp: str) -> list[Unit]:
+        """Write all whose lease stands; the others. Raises what `Transactor.run` raises.
+
+        `stamp`: stands in the notes once it is committed, until something else is.
+        """
         with self.lock:
             live = [p for p in portions if p.hold is not None and not p.hold.gone]
             if any(p.records or p.positions for p in live):
-                self._write(live)
+                self._write(live, stamp)
             return [p.unit for p in portions if p.hold is None or p not in live]
 
     def enter(self, holds: Sequence[Hold]) -> None:
         """State that this member holds these from now on; fenced as any commit is."""
         with self.lock:
             fresh = [mark(hold.lease) for hold in holds if hold.fresh]
-            self._transact(fresh, {hold: dict(hold.positions) for hold in holds}, self.transactor.id)
+            self._transact(fresh, {hold: dict(hold.positions) for hold in holds}, Note(self.transactor.id))
 
     def leave(self, holds: Sequence[Hold]) -> None:
         """State that this member let go of these: a successor has nothing to end."""
@@ -68,7 +68,7 @@ class Committer:
             for hold in standing:
                 hold.gone = True
             if standing:
-                self._transact([], {hold: dict(hold.positions) for hold in standing}, "")
+                self._transact([], {hold: dict(hold.positions) for hold in standing}, Note(""))
 
     def refresh(self) -> None:
         """The group may have gone on: have the membership looked up before the next try."""
@@ -99,13 +99,14 @@ class Committer:
                 portion.hold.positions.update(portion.positions)
                 portion.hold.begun.update(portion.positions)
 
-    def _write(self, live: Sequence[Portion]) -> None:
+    def _write(self, live: Sequence[Portion], stamp: str) -> None:
         moved: dict[Hold, dict[str, int]] = {}
         for portion in live:
             assert portion.hold is not None
             moved.setdefault(portion.hold, dict(portion.hold.positions)).update(portion.positions)
         begun = {p.hold for p in live if p.hold is not None and p.unit.lease.topic in p.positions}
-        self._transact([r for p in live for r in p.records], self._with_others(moved), self.transactor.id, begun)
+        records = [record for portion in live for record in portion.records]
+        self._transact(records, self._with_others(moved), Note(self.transactor.id, stamp=stamp), begun)
         self._stated = self.transactor.id
         self.settle(live)
 
@@ -120,14 +121,13 @@ class Committer:
         self,
         records: Sequence[NewRecord],
         moved: Mapping[Hold, Mapping[str, int]],
-        id: str,
+        told: Note,
         begun: Collection[Hold] = (),
     ) -> None:
-        self.stamp = uuid.uuid4().hex[:12]
         offsets = []
         for hold, positions in moved.items():
             lease = hold.lease
-            note = Note(id, lease.epoch, lease.topic in hold.begun or hold in begun, self.stamp)
+            note = told._replace(epoch=lease.epoch, begun=lease.topic in hold.begun or hold in begun)
             offsets += self._offsets(hold, positions, note)
         named = [(self._names.outer(record.topic), record) for record in records]
         self.transactor.run(named, Offsets(offsets, self._member.membership))

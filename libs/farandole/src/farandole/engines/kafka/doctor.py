@@ -34,7 +34,10 @@ class _Scene(NamedTuple):
 
 async def examine(url: str, kinds: Kinds) -> list[Finding]:
     """Everything that can be known without writing. Raises ConfigError for the URL and the environment."""
-    clients = Clients(read_address(url))
+    try:
+        clients = Clients(read_address(url))
+    except LogError as error:  # no token is to be had
+        return [_failed("reachable", error)]
     scene = _Scene(clients, clients.admin(), Names(clients.address.namespace))
     findings, servers = await _reached(scene)
     if servers:
@@ -47,8 +50,12 @@ async def _told_or_failed(check: str, look: Callable[[], Awaitable[list[Finding]
     try:
         return await look()
     except LogError as error:
-        said, _, remedy = str(error).rpartition("; ")
-        return [Finding(check, "fail", said or remedy, remedy if said else "")]
+        return [_failed(check, error)]
+
+
+def _failed(check: str, error: LogError) -> Finding:
+    said, _, remedy = str(error).rpartition("; ")
+    return Finding(check, "fail", said or remedy, remedy if said else "")
 
 
 async def _reached(scene: _Scene) -> tuple[list[Finding], list[str]]:
@@ -94,9 +101,9 @@ async def _log(scene: _Scene, kinds: Kinds) -> list[Finding]:
     settings = await settings_of_topics(scene.admin, told)
     kind = kinds(set(inner.values()))
     topics = {name: _topic(inner[name], kind[inner[name]], described[name], settings[name]) for name in told}
-    groups = await groups_of(scene.admin, scene.names)
-    leased = _leased(groups, topics, scene.names)
     places = [(outer, number) for outer, topic in topics.items() for number in range(topic.partitions)]
+    groups = await groups_of(scene.clients, scene.admin, scene.names, places)
+    leased = _leased(groups, topics, scene.names)
     return [
         *await _rights(scene, described, inner, [group.outer for group in groups]),
         *topic_findings(topics.values()),

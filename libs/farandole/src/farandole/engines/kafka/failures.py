@@ -30,6 +30,7 @@ PASSING = {
     KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.NETWORK_EXCEPTION,
+    KafkaError._NOENT,
     KafkaError._TRANSPORT,
     KafkaError._TIMED_OUT,
 }

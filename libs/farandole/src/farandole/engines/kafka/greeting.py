@@ -17,9 +17,11 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.admin import ApiVersionRequest
 
 from farandole.engines.kafka.clients import Clients
-from farandole.engines.kafka.security import PREFIX, for_aiokafka
+from farandole.engines.kafka.logins import for_aiokafka
+from farandole.engines.kafka.security import PREFIX
 from farandole.events.errors import LogUnavailable
 
 PATIENCE = 5.0
@@ -36,7 +38,8 @@ async def greet(clients: Clients) -> None:
         strange: Exception | None = None
         for server in clients.address.servers.split(","):
             try:
-                async with connection(clients, server):
+                async with connection(clients, server) as made:
+                    await _taken(clients, server, made)
                     return
             except (KafkaError, ssl.SSLError, ConnectionResetError, EOFError) as error:
                 strange = _stranger(clients, server, error)
@@ -47,6 +50,18 @@ async def greet(clients: Clients) -> None:
         if time.monotonic() > deadline:
             raise strange
         await asyncio.sleep(_AGAIN)
+
+
+async def _taken(clients: Clients, server: str, made: Any) -> None:
+    """Who does not take a token says so in a word that aiokafka 0.14 takes for a yes, and refuses the next one."""
+    if clients.security.tokens is None:
+        return
+    answer = await made.send(ApiVersionRequest())
+    if answer.error_code:
+        raise LogUnavailable(
+            f"{server} refuses our token: see to its issuer, audience and end, and to {PREFIX}TOKEN_FILE or "
+            f"{PREFIX}TOKEN_URL, {PREFIX}USER and {PREFIX}TOKEN_SCOPE"
+        )
 
 
 @asynccontextmanager
@@ -80,6 +95,13 @@ def _stranger(clients: Clients, server: str, error: Exception) -> LogUnavailable
             f"{server} is not believed: {error.verify_message}; name the CA that signed its certificate in "
             f"{PREFIX}CA, and the broker in the log's URL as its certificate does"
         ) from error
+    if alert := _alert(error):
+        if security.cert is None:
+            raise LogUnavailable(f"{server} asks for a certificate of ours; set {PREFIX}CERT and {PREFIX}KEY") from None
+        raise LogUnavailable(
+            f"{server} does not take our certificate ({alert}); name in {PREFIX}CERT and {PREFIX}KEY one that still "
+            "holds, signed by a CA that the brokers believe"
+        ) from None
     if isinstance(error, SaslAuthenticationFailed):
         raise LogUnavailable(
             f"{server} refuses user {user!r} by {security.mechanism}: see to {PREFIX}USER, {PREFIX}PASSWORD and "
@@ -93,3 +115,10 @@ def _stranger(clients: Clients, server: str, error: Exception) -> LogUnavailable
         f"{server} hangs up at the first word with {asked} ({type(error).__name__}): another security= in the log's "
         f"URL, another port, or a certificate of ours ({PREFIX}CERT) may be asked for"
     )
+
+
+def _alert(error: Exception) -> str:
+    """What the other side says of our certificate in TLS, or ""."""
+    cause = error.__cause__ or error.__context__ or error
+    reason = (cause.reason or "") if isinstance(cause, ssl.SSLError) else ""
+    return reason if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason) else ""

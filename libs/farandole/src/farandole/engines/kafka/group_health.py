@@ -12,7 +12,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.failures import error_of, unavailable
 from farandole.engines.kafka.names import Names
-from farandole.engines.kafka.offsets import Place, Position, listed, positions
+from farandole.engines.kafka.offsets import Place, listed
+from farandole.engines.kafka.positions import Position, positions_of
 from farandole.engines.kafka.reader import observer
 from farandole.events.errors import LogUnavailable
 from farandole.log.care import Finding
@@ -40,8 +41,8 @@ class Group:
         return {topic for topic, _ in self.positions} | {names.outer(f"{own}.inbox"), names.outer(f"{own}.state")}
 
 
-async def groups_of(admin: AdminClient, names: Names) -> list[Group]:
-    """Every group of the log's steps, by name. Raises LogUnavailable."""
+async def groups_of(clients: Clients, admin: AdminClient, names: Names, places: Sequence[Place]) -> list[Group]:
+    """Every group of the log's steps, by name; with its positions in these places. Raises LogUnavailable."""
     try:
         listing = await asyncio.wrap_future(admin.list_consumer_groups(request_timeout=_ANSWER))
         inner = {one.group_id: name for one in listing.valid if (name := names.inner(one.group_id)) and "/" in name}
@@ -55,10 +56,15 @@ async def groups_of(admin: AdminClient, names: Names) -> list[Group]:
             one.group_id,
             one.state,
             len(one.members),
-            await positions(admin, one.group_id, stable=False),
+            await _positions(clients, one.group_id, places),
         )
         for one in described
     ]
+
+
+async def _positions(clients: Clients, group: str, places: Sequence[Place]) -> dict[Place, Position]:
+    async with positions_of(clients, group) as positions:
+        return await positions.of(places, stable=False)
 
 
 async def group_findings(admin: AdminClient, groups: Sequence[Group]) -> list[Finding]:

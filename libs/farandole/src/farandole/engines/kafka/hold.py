@@ -16,17 +16,21 @@ class Queue:
 
     __slots__ = ("end", "fetching", "last", "paused", "size", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, begin: int) -> None:
         self.waiting: deque[Record] = deque()
         self.size = 0
-        self.last = self.end = -1
-        """Offset of the last record that came; all below `end` has come."""
+        self.last = begin - 1
+        """Offset of the last record that came, or of the one before the first that may come."""
+        self.end = -1
+        """All below it has come."""
         self.paused = False
         """Whether who polls wants nothing of it."""
         self.fetching = True
 
     def put(self, record: Record) -> None:
-        """One record that came."""
+        """One record that came; none comes twice."""
+        if record.offset <= self.last:
+            return
         self.waiting.append(record)
         self.last = record.offset
         self.size += len(record.value or b"") + _EACH
@@ -55,7 +59,7 @@ class Hold:
         """Committed, or where it begins, by the log's name of the topic."""
         self.begun = begun
         """Topics with a position that was committed; the others stand where they begin."""
-        self.queues = {topic: Queue() for topic in positions}
+        self.queues = {topic: Queue(begin) for topic, begin in positions.items()}
         self.fresh = fresh
         """Whether the group has never held it before."""
         self.ready = False

@@ -16,7 +16,8 @@ from farandole.engines.kafka.clock import SystemClock
 from farandole.engines.kafka.failures import error_of, unavailable
 from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
-from farandole.engines.kafka.offsets import as_committed, listed, positions
+from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.positions import as_committed, positions_of
 from farandole.engines.kafka.reader import KafkaReader, as_record, observer
 from farandole.engines.kafka.subscription import KafkaSubscription, Parts
 from farandole.engines.kafka.transactor import Transactor
@@ -147,7 +148,10 @@ class KafkaLog:
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """See `Log.committed`."""
         self._check()
-        found = as_committed(await positions(self._admin, self._names.outer(group)))
+        there = await self._catalog.look()
+        places = [(self._names.outer(topic), number) for topic, count in there.items() for number in range(count)]
+        async with positions_of(self._clients, self._names.outer(group)) as positions:
+            found = as_committed(await positions.of(places))
         return {(inner, n): at for (outer, n), at in found.items() if (inner := self._names.inner(outer)) is not None}
 
     async def leases(self) -> dict[str, list[tuple[Lease, str]]]:
@@ -177,9 +181,12 @@ class KafkaLog:
         self._appender.close()
 
     async def _leases_of(self, name: str, group: object) -> list[tuple[Lease, str]]:
-        notes = await positions(self._admin, self._names.outer(name), stable=False)
+        members = group.members  # type: ignore[attr-defined]
+        assigned = [(tp.topic, tp.partition) for member in members for tp in member.assignment.topic_partitions]
+        async with positions_of(self._clients, self._names.outer(name)) as positions:
+            notes = await positions.of(assigned, stable=False)
         found = []
-        for member in group.members:  # type: ignore[attr-defined]
+        for member in members:
             for tp in member.assignment.topic_partitions:
                 topic = self._names.inner(tp.topic)
                 position = notes.get((tp.topic, tp.partition))

@@ -48,6 +48,10 @@ class Heard(Protocol):
         """All below `offset` has come; nothing more is there for now."""
         ...
 
+    def strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+        """The client has lost its place, or the place is gone."""
+        ...
+
     def failed(self, error: KafkaError) -> None:
         """It can't go on."""
         ...
@@ -77,12 +81,14 @@ class Member:
         if self._thread.is_alive():
             self._thread.join()
 
-    def fetch(self, partition: int, offsets: dict[str, int]) -> Future[None]:
-        """Begin to fetch a partition number from these offsets, by Kafka's names of the topics."""
+    def fetch(self, partition: int, offsets: dict[str, int], wanted: Callable[[], bool]) -> Future[None]:
+        """Fetch a partition number from these offsets on, by Kafka's names of the topics, if it is `wanted` still."""
         there = [TopicPartition(topic, partition, offset) for topic, offset in offsets.items()]
 
         def begin() -> None:
-            if partition in self._given:  # it may have been given up meanwhile
+            if partition in self._given and wanted():  # it may have been given up, and even come back, meanwhile
+                if partition in self._fetched:
+                    self._unassign([partition])
                 self._consumer.incremental_assign(there)
                 self._fetched.add(partition)
 
@@ -115,7 +121,9 @@ class Member:
     def _unassign(self, partitions: list[int]) -> None:
         there = [TopicPartition(topic, p) for p in partitions if p in self._fetched for topic in self._topics]
         self._fetched.difference_update(partitions)
-        self._consumer.incremental_unassign(there)
+        self._consumer.incremental_unassign(
+            there
+        )  # in a rebalance also of nothing: left out, the client takes all away
 
     def _run(self) -> None:
         try:
@@ -156,6 +164,9 @@ class Member:
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._pass_on(good)
                 self._heard.ended(message.topic() or "", message.partition() or 0, message.offset() or 0)
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                self._pass_on(good)
+                self._heard.strayed(message.topic() or "", message.partition() or 0, error)
             elif not error.retriable() and error.code() not in PASSING:
                 self._heard.failed(error)
         self._pass_on(good)

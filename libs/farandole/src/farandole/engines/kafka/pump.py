@@ -6,6 +6,7 @@ stands. A commit whose answer was lost is looked up by its stamp.
 
 import asyncio
 import time
+import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,7 +20,6 @@ from farandole.engines.kafka.convert import check_size
 from farandole.engines.kafka.desk import Desk
 from farandole.engines.kafka.failures import RIGHTS, unavailable
 from farandole.engines.kafka.hold import Hold
-from farandole.engines.kafka.offsets import positions
 from farandole.engines.kafka.takeover import Scene
 from farandole.engines.kafka.transactor import Aborted, Unknown
 from farandole.events.errors import FarandoleError, LogUnavailable, RecordRefused
@@ -143,12 +143,13 @@ class Pump:
         """Until it is committed, or nothing of it may be any more; the units whose lease is gone."""
         deadline = time.monotonic() + PATIENCE
         while True:
+            stamp = uuid.uuid4().hex[:12]  # of this try alone, whatever else is committed meanwhile
             try:
-                return await self._desk.do(self._committer.commit, portions)
+                return await self._desk.do(self._committer.commit, portions, stamp)
             except Aborted as aborted:
                 self._judge(aborted.error, deadline)
             except Unknown as unknown:
-                if await self._looked_up(portions):
+                if await self._looked_up(portions, stamp):
                     return []
                 self._judge(unknown.error, deadline)
             self._committer.refresh()
@@ -161,12 +162,11 @@ class Pump:
         if error.code() in RIGHTS or time.monotonic() > deadline or self._closed:
             raise unavailable(f"{self._scene.interest.group} can't commit", error)
 
-    async def _looked_up(self, portions: Sequence[Portion]) -> bool:
+    async def _looked_up(self, portions: Sequence[Portion], stamp: str) -> bool:
         """Whether the transaction whose answer was lost was committed."""
-        stamp = self._committer.stamp
         await self._desk.do(self._committer.transactor.renew)
         numbers = {p.hold.lease.partition for p in portions if p.hold is not None}
-        found = await positions(self._scene.admin, self._scene.group, [(self._scene.leased, n) for n in numbers])
+        found = await self._scene.positions.of([(self._scene.leased, number) for number in numbers])
         there = any(position.note.stamp == stamp for position in found.values())
         if there:
             self._committer.settle(portions)

@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import Clients
+from farandole.engines.kafka.logins import for_aiokafka
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import listed
-from farandole.engines.kafka.security import for_aiokafka
 from farandole.events.errors import LogError, LogUnavailable
 from farandole.log.record import Record, TopicPartition
 

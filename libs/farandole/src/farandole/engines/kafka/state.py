@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.convert import record_of
-from farandole.engines.kafka.failures import unavailable
+from farandole.engines.kafka.failures import PASSING, unavailable
 from farandole.engines.kafka.offsets import listed
 from farandole.engines.kafka.worker import Worker
 from farandole.log.record import Record, Span
@@ -51,20 +51,24 @@ def read_state(follower: Consumer, outer: str, topic: str, partition: int, span:
     if span.start >= end:
         return []
     deadline = time.monotonic() + PATIENCE
-    follower.assign([TopicPartition(outer, partition, span.start)])
+    at = span.start
+    follower.assign([TopicPartition(outer, partition, at)])
     while time.monotonic() < deadline:
         for message in follower.consume(_BATCH, 0.05):
             error = message.error()
             if error is None:
                 record = record_of(message, topic)
                 rows[record.key] = record
-            elif error.code() != KafkaError._PARTITION_EOF:
-                if not error.retriable():
-                    raise unavailable(f"the state {topic}/{partition} can't be read", error)
-            elif (message.offset() or 0) >= end:
-                return sorted((r for r in rows.values() if r.value is not None), key=lambda r: r.offset)
-            else:  # a transaction is still open below the end; look again
-                follower.assign([TopicPartition(outer, partition, message.offset() or 0)])
+                at = record.offset + 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                at = message.offset() or 0
+                if at >= end:
+                    return sorted((r for r in rows.values() if r.value is not None), key=lambda r: r.offset)
+                follower.assign([TopicPartition(outer, partition, at)])  # a transaction is still open below the end
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # the client forgot it while leaders changed
+                follower.assign([TopicPartition(outer, partition, at)])
+            elif not error.retriable() and error.code() not in PASSING:
+                raise unavailable(f"the state {topic}/{partition} can't be read", error)
     raise unavailable(
         f"the state {topic}/{partition} can't be read to its end {end}",
         KafkaError(KafkaError._TIMED_OUT, "an open transaction holds it back"),

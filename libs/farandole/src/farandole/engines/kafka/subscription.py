@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
@@ -23,6 +23,8 @@ from farandole.engines.kafka.failures import RIGHTS, unavailable
 from farandole.engines.kafka.hold import HIGH, LOW, Hold
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.positions import Positions
 from farandole.engines.kafka.pump import Pump
 from farandole.engines.kafka.state import StateReader
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
@@ -50,7 +52,8 @@ class KafkaSubscription:
     def __init__(self, parts: Parts, interest: Interest, number: int) -> None:
         self._parts, self._interest = parts, interest
         self._loop = asyncio.get_running_loop()
-        self._scene = takeover.Scene(parts.admin, parts.names, interest)
+        self._positions = Positions(parts.clients, parts.names.outer(interest.group))
+        self._scene = takeover.Scene(parts.admin, parts.names, interest, self._positions)
         self._outer = {name: parts.names.outer(name) for name in (interest.topic, interest.inbox) if name}
         self._inner = {outer: name for name, outer in self._outer.items()}
         self._holds: dict[int, Hold] = {}
@@ -168,6 +171,7 @@ class KafkaSubscription:
                     await self._leave(held)
         await asyncio.to_thread(self._member.stop)
         await self._states.close()
+        await self._positions.close()
         self._desk.end()
 
     # -- on the member's thread -------------------------------------------------------------------------------
@@ -202,6 +206,10 @@ class KafkaSubscription:
     def ended(self, topic: str, partition: int, offset: int) -> None:
         """See `Heard.ended`."""
         self._tell(self._on_end, self._inner[topic], partition, offset)
+
+    def strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+        """See `Heard.strayed`."""
+        self._tell(self._on_strayed, topic, partition, error)
 
     def failed(self, error: KafkaError) -> None:
         """See `Heard.failed`."""
@@ -264,6 +272,21 @@ class KafkaSubscription:
             hold.queues[topic].end = offset
             self._advancer.arm()
 
+    def _on_strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+        hold = self._holds.get(partition)
+        if hold is not None and hold.ready and not hold.gone:
+            self._begin(self._find_the_way(hold, topic, error))
+
+    async def _find_the_way(self, hold: Hold, outer: str, error: KafkaError) -> None:
+        """Fetch on where it stood: the place may be gone, or the client has forgotten it while leaders changed."""
+        place = outer, hold.lease.partition
+        first = (await listed(self._parts.admin, [place], OffsetSpec.earliest()))[place]
+        if hold.queues[self._inner[outer]].last + 1 < first:
+            raise unavailable(f"{self._interest.group} can't go on in {self._inner[outer]!r}", error)
+        await asyncio.sleep(_AGAIN)
+        if not hold.gone:
+            self._fetch_on(hold)
+
     def _fail(self, error: FarandoleError) -> None:
         self._failure = self._failure or error
         self._bell.set()
@@ -316,8 +339,12 @@ class KafkaSubscription:
         """Not waited for: the member's thread may itself wait for a lease that only our poller can let go of."""
         if not hold.ready:
             hold.ready = True
-            offsets = {self._outer[topic]: offset for topic, offset in hold.positions.items()}
-            self._member.fetch(hold.lease.partition, offsets).add_done_callback(self._fetching)
+            self._fetch_on(hold)
+
+    def _fetch_on(self, hold: Hold) -> None:
+        offsets = {self._outer[topic]: queue.last + 1 for topic, queue in hold.queues.items()}
+        asked = self._member.fetch(hold.lease.partition, offsets, lambda: not hold.gone)
+        asked.add_done_callback(self._fetching)
 
     def _fetching(self, answer: Future[None]) -> None:
         error = answer.exception()

@@ -13,7 +13,8 @@ from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
-from farandole.engines.kafka.offsets import Place, Position, listed, positions
+from farandole.engines.kafka.offsets import Place, listed
+from farandole.engines.kafka.positions import Position, Positions
 from farandole.events.errors import LogError
 from farandole.log.ports import Interest, Lease
 
@@ -24,6 +25,7 @@ class Scene(NamedTuple):
     admin: AdminClient
     names: Names
     interest: Interest
+    positions: Positions
 
     @property
     def group(self) -> str:
@@ -39,7 +41,7 @@ class Scene(NamedTuple):
 async def predecessors(scene: Scene, numbers: Sequence[int]) -> set[str]:
     """Transactional ids of those who held these partitions and did not let go."""
     places = [(scene.leased, number) for number in numbers]
-    found = await positions(scene.admin, scene.group, places, stable=False)
+    found = await scene.positions.of(places, stable=False)
     return {position.note.id for position in found.values()} - {""}
 
 
@@ -48,7 +50,7 @@ async def holds(scene: Scene, numbers: Sequence[int], beginnings: Beginnings) ->
     interest, names = scene.interest, scene.names
     topics = [interest.topic, *([interest.inbox] if interest.inbox else [])]
     places = [(names.outer(topic), number) for topic in topics for number in numbers]
-    found = await positions(scene.admin, scene.group, places)
+    found = await scene.positions.of(places)
     fresh = [number for number in numbers if (scene.leased, number) not in found]
     if fresh:
         await beginnings.check(interest.group, interest.topic, fresh)

@@ -43,8 +43,12 @@ def test_what_is_wrong_is_named(url: str, named: str) -> None:
         read_address(url)
 
 
-def test_a_secret_in_the_url_is_refused_and_not_repeated() -> None:
-    """It would stand in logs and process lists."""
-    with pytest.raises(ConfigError) as refused:
-        read_address("kafka://user:hunter2@one/eo")
+@pytest.mark.parametrize(
+    "url",
+    ["kafka://user:hunter2@one/eo", "kafka://one/eo?password=hunter2", "kafka://one?sasl.oauthbearer.token=hunter2"],
+)
+def test_a_secret_in_the_url_is_refused_and_not_repeated(url: str) -> None:
+    """It would stand in logs and process lists; where it belongs is said."""
+    with pytest.raises(ConfigError, match="FARANDOLE_KAFKA_PASSWORD_FILE") as refused:
+        read_address(url)
     assert "hunter2" not in str(refused.value)

@@ -9,10 +9,12 @@ import pytest
 from farandole.config import load
 from farandole.engines.kafka.address import read_address
 from farandole.engines.kafka.clients import Clients
-from farandole.engines.kafka.security import Security, for_aiokafka, for_confluent, read_security
+from farandole.engines.kafka.logins import for_aiokafka, for_confluent
+from farandole.engines.kafka.security import Security, read_security
 from farandole.events.errors import ConfigError
 
 CANARY = "canary-5f1c"
+BEARER = "?security=sasl_ssl&mechanism=OAUTHBEARER"
 LOGIN = {"FARANDOLE_KAFKA_USER": "eo", "FARANDOLE_KAFKA_PASSWORD": CANARY}
 
 
@@ -98,6 +100,16 @@ def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
         ("?security=sasl_plaintext", {"CA": "/ca.pem"}, "asks for no TLS"),
         ("?security=ssl", {"CA": "/nowhere/ca.pem"}, "FARANDOLE_KAFKA_CA: /nowhere/ca.pem cannot be read"),
         ("?security=ssl", {"CERT": __file__}, "go together"),
+        (BEARER, {}, "needs FARANDOLE_KAFKA_TOKEN_FILE, or FARANDOLE_KAFKA_TOKEN_URL"),
+        (BEARER, {"TOKEN_FILE": "/t", "PASSWORD": CANARY}, "TOKEN_FILE and FARANDOLE_KAFKA_PASSWORD are both set"),
+        (BEARER, {"TOKEN_FILE": "/t", "TOKEN_URL": "https://one"}, "TOKEN_FILE and FARANDOLE_KAFKA_TOKEN_URL are both"),
+        (BEARER, {"TOKEN_FILE": "/nowhere/t"}, "FARANDOLE_KAFKA_TOKEN_FILE: /nowhere/t cannot be read"),
+        (BEARER, {"TOKEN_FILE": __file__}, "holds no JWT that says when it ends"),
+        (BEARER, {"TOKEN_URL": "https://one/t"}, "needs FARANDOLE_KAFKA_USER"),
+        (BEARER, {"TOKEN_URL": "https://one/t", "USER": "eo"}, "needs FARANDOLE_KAFKA_PASSWORD"),
+        (BEARER, {"TOKEN_URL": "http://one/t", "USER": "eo", "PASSWORD": CANARY}, "is no https:// URL"),
+        (BEARER, {"TOKEN_URL": f"https://eo:{CANARY}@one/t", "USER": "eo", "PASSWORD": "x"}, "is no https:// URL"),
+        ("?security=sasl_ssl", {"TOKEN_FILE": "/t"}, r"TOKEN_FILE is set.*&mechanism=OAUTHBEARER"),
         ("?security=ssl", {"CA": __file__}, "holds no certificate"),
         ("?security=ssl", {"CERT": __file__, "KEY": __file__}, "no certificate and its key"),
     ],
@@ -125,6 +137,7 @@ def test_a_key_that_does_not_open_is_refused_without_asking(password: dict[str, 
         ("?security=sasl_ssl&mechanism=GSSAPI", "give one of SCRAM-SHA-512"),
         ("?security=ssl&mechanism=PLAIN", "is for a user"),
         ("?security=sasl_plaintext&mechanism=plain", "send the password readable"),
+        ("?security=sasl_plaintext&mechanism=oauthbearer", "send the token readable"),
         ("?ssl.ca.location=x", "knows only lease, security, mechanism"),
     ],
 )
@@ -145,6 +158,13 @@ def test_the_variables_are_settings_and_their_slips_are_found(monkeypatch: pytes
     with pytest.raises(ConfigError, match="did you mean FARANDOLE_KAFKA_PASSWORD") as refused:
         load()
     assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["ACKS", "AUTO_OFFSET_RESET", "ENABLE_AUTO_COMMIT", "TRANSACTIONAL_ID"])
+def test_a_variable_that_sets_an_option_of_the_client_is_refused_by_name(name: str) -> None:
+    """Whoever sets one believes that it counts."""
+    with pytest.raises(ConfigError, match=f"FARANDOLE_KAFKA_{name} is no setting; unset it"):
+        _read("", {f"FARANDOLE_KAFKA_{name}": "1"})
 
 
 def test_a_client_is_not_made_without_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ pip="$python -m pip --disable-pip-version-check"
 
 editables=
 for project in libs/*/pyproject.toml services/*/pyproject.toml; do
-    if [ -f "$project" ]; then
+    # One that pins versions of its own lives in an environment of its own.
+    if [ -f "$project" ] && [ ! -f "$(dirname "$project")/constraints.txt" ]; then
         editables="$editables --editable $(dirname "$project")"
     fi
 done

@@ -54,7 +54,8 @@ find_python() {
 
 packages() {
     for project in libs/*/pyproject.toml services/*/pyproject.toml; do
-        if [ -f "$project" ]; then
+        # One that pins versions of its own lives in an environment of its own.
+        if [ -f "$project" ] && [ ! -f "$(dirname "$project")/constraints.txt" ]; then
             dirname "$project"
         fi
     done

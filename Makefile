@@ -28,7 +28,7 @@ PYTEST_ARGS ?=
 CHECKED ?=
 NODES ?= 1
 
-.PHONY: help setup check format test demo kafka bench chaos chaos-kafka rehearsal proofs schemas wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka chaos chaos-kafka rehearsal proofs schemas sla-watcher wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -67,6 +67,11 @@ bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar 
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(PY) -m tests.bench
 
+# The frameworks beside which it measures stand in .venv-peers, for they pin what .venv has newer. Nothing else may run meanwhile.
+bench-kafka: setup  ## measure on a real Kafka, beside raw clients and other frameworks; exit 1 where a bar is missed
+	sh tests/bench_kafka/peers.sh
+	$(PY) -m tests.bench_kafka
+
 chaos: setup  ## kill services while they work: KILLS=100 SEED=1
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
@@ -87,6 +92,9 @@ schemas: setup  ## write schemas/ from the services, and compare every consumer 
 	$(FARANDOLE) schemas export $(SERVICES)
 	$(FARANDOLE) schemas check $(SERVICES)
 
+sla-watcher: setup  ## make .venv-sla, the SLA watcher's own environment; docs/sla-watcher.md
+	sh scripts/sla-watcher.sh
+
 wheels: setup  ## build one wheel a package into dist/
 	for project in $(PROJECTS); do $(PY) -m build --wheel --no-isolation --outdir dist $$project || exit 1; done
 
@@ -94,6 +102,6 @@ lock: setup  ## resolve constraints.txt anew
 	sh scripts/lock.sh
 
 clean:  ## remove what was made here, .venv too; var/ stays
-	rm -rf .venv build dist .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-sla .venv-peers build dist .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -rf $(addsuffix /dist,$(PROJECTS)) $(addsuffix /build,$(PROJECTS))
 	find libs services tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

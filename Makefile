@@ -24,6 +24,7 @@ BROKERS ?= 10
 NETWORK ?= 40
 SEED ?= 1
 MUTANT ?=
+BOOK ?=
 PYTEST_ARGS ?=
 CHECKED ?=
 NODES ?= 1
@@ -49,13 +50,14 @@ format: setup  ## format the code, and mend what ruff can mend
 	$(PY) -m ruff check --fix .
 
 # What starts services of its own runs a file at a time in each worker, for such a file shares what it started, and
-# in more workers than there are cores, for it waits a lot; the storm of kills runs alone, after the rest.
+# in more workers than there are cores, for it waits a lot; the storms of kills run alone, after the rest.
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/kafka -q -n $(JOBS) -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
+	$(PY) -m pytest tests/chaos_kafka -q -m 'chaos' $(PYTEST_ARGS)
 
 demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/demo
 	$(PY) -m scripts.demo $(if $(filter command,$(firstword $(origin LOG))),--log $(LOG))
@@ -75,8 +77,8 @@ bench-kafka: setup  ## measure on a real Kafka, beside raw clients and other fra
 chaos: setup  ## kill services while they work: KILLS=100 SEED=1
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
-chaos-kafka: setup  ## services, brokers and network fail on a real Kafka: KILLS=100 BROKERS=10 NETWORK=40 SEED=1 MUTANT=name
-	$(PY) -m tests.chaos_kafka --kills $(KILLS) --brokers $(BROKERS) --network $(NETWORK) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT)) --json
+chaos-kafka: setup  ## services, brokers and network fail on a real Kafka: KILLS=100 BROKERS=10 NETWORK=40 SEED=1 MUTANT=name BOOK=file
+	$(PY) -m tests.chaos_kafka --kills $(KILLS) --brokers $(BROKERS) --network $(NETWORK) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(BOOK),--book $(BOOK)) --json
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))

@@ -55,8 +55,8 @@ def _page(name: str, command: list[str], code: int, seconds: float, lines: list[
         "command": f"`{_plain(' '.join(command))}`",
         "exit code": str(code),
         "took": f"{seconds:.1f} s, ended {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "commit": _commit(),
-        "machine": _machine(),
+        "commit": commit_here(),
+        "machine": machine_here(),
         "versions": _versions(),
     }
     rows = "\n".join(f"| {what} | {said} |" for what, said in about.items())
@@ -64,7 +64,9 @@ def _page(name: str, command: list[str], code: int, seconds: float, lines: list[
     return f"# Proof: {name}\n\n| | |\n|---|---|\n{rows}\n\n```text\n{body}\n```\n"
 
 
-def _commit() -> str:
+def commit_here() -> str:
+    """The commit that is checked out, and whether anything differs from it."""
+
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
@@ -72,7 +74,8 @@ def _commit() -> str:
     return git("rev-parse", "--short", "HEAD") + (f", and {len(changed)} files not committed" if changed else "")
 
 
-def _machine() -> str:
+def machine_here() -> str:
+    """Cores, memory and system."""
     memory = psutil.virtual_memory().total / 2**30
     return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, {platform.system()}"
 

@@ -1,10 +1,10 @@
 """`make chaos-kafka KILLS=n BROKERS=n SEED=n`: orders are handled while services, brokers and the network fail.
 
     python -m tests.chaos_kafka --kills N --brokers M --network L --seed S [--minutes LIMIT] [--mutant NAME]
-                                [--folder KEPT] [--json]
+                                [--folder KEPT] [--book FILE] [--json]
 
-Exit 1 where the checker finds anything, or where not all comes to rest after the last fault. With a planted defect
-the contract suite has its word too, where the rig has found nothing.
+Exit 1 where the checker finds anything, or where not all comes to rest after the last fault; 78 where no Kafka is to
+be had. With a planted defect the contract suite has its word too, where the rig has found nothing.
 """
 
 import argparse
@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scripts.kafka import kafka_cluster
+from scripts.kafka import NoKafka, kafka_cluster
 from scripts.kafka.settings import free_ports
+from tests.chaos_kafka.book import enter
 from tests.chaos_kafka.brokers import inner
 from tests.chaos_kafka.planted import DEFECTS, MUTANT
 from tests.chaos_kafka.run import Plan, perform
@@ -28,6 +29,7 @@ from tests.chaos_kafka.verdict import problems
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = 3
+NO_KAFKA = 78
 CONTRACT = "tests/kafka/test_contract.py"
 
 
@@ -38,9 +40,15 @@ def main() -> int:
         os.environ[MUTANT] = options.mutant
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that brokers go is what is done here
     plan = Plan(options.kills, options.brokers, options.network, options.seed, options.minutes * 60)
-    report = _run(plan, options.folder)
+    try:
+        report = _run(plan, options.folder)
+    except NoKafka as error:
+        sys.stderr.write(f"{error}\n")
+        return NO_KAFKA
     found = problems(report)
     report["problems"] = found
+    if options.book is not None:
+        enter(options.book, report)
     sys.stdout.write((json.dumps(report, indent=1) if options.json else _text(report)) + "\n")
     for problem in found:
         sys.stderr.write(f"CHAOS FAIL: {problem}\n")
@@ -76,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=30.0, help="no fault begins after so long")
     parser.add_argument("--mutant", choices=sorted(DEFECTS), help="plant a defect, which has to be found")
     parser.add_argument("--folder", type=Path, help="keep logs, acknowledgements and faults here (a new folder)")
+    parser.add_argument("--book", type=Path, help="add the slice to this book (python -m tests.chaos_kafka.book)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser.parse_args()
 

@@ -23,7 +23,7 @@ COMMITTING = 0.15  # share of kills soon after a step has ended, while it commit
 COMMIT = 0.04  # seconds that a commit may take
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
 ZOMBIE_EACH = 8  # kills
-SLOWER = 4.0  # times, while a node is not to be had: a good part of the kills is to stand alone
+SLOWER = 2.0  # times, while a node is not to be had: a good part of the kills is to stand alone
 
 
 class Attack:

@@ -41,7 +41,8 @@ def takeovers(entries: Sequence[Entry], rows: list[Row], facts: Dicts) -> dict[s
         seconds = max(at for at in nexts if at is not None) - kill.begin
         (beside if _beside(entries, kill, seconds) else alone).append(seconds)
     figures = {"all": alone + beside, "alone": alone, "beside": beside}
-    return {name: _summary(found) for name, found in figures.items()} | {"never": never}
+    samples = {name: [round(seconds, 3) for seconds in figures[name]] for name in ("alone", "beside")}
+    return {name: summary(found) for name, found in figures.items()} | {"never": never, "samples": samples}
 
 
 def _homes(rows: list[Row]) -> dict[tuple[str, int, int], int]:
@@ -80,7 +81,7 @@ def _beside(entries: Iterable[Entry], kill: Entry, seconds: float) -> bool:
     return any(e.kind in NODES and e.begin < end and (e.end or end) > kill.begin for e in entries)
 
 
-def _summary(found: list[float]) -> dict[str, float | int]:
+def summary(found: list[float]) -> dict[str, float | int]:
     """Nearest-rank percentiles, in seconds."""
     found = sorted(found)
     if not found:

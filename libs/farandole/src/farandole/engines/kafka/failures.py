@@ -13,9 +13,8 @@ RIGHTS = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError._AUTHENTICATION,
 }
-"""What no repetition mends."""
+"""What no repetition mends. A connection's login may fail for a moment, between one token and the next."""
 IDENTITY = {KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION}
 PASSING = {
     KafkaError.UNSTABLE_OFFSET_COMMIT,

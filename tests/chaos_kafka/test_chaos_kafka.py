@@ -1,0 +1,24 @@
+"""A slice of `make chaos-kafka` in every run of the tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.kafka import NoKafka
+from tests.chaos_kafka.__main__ import NO_KAFKA
+from tests.kafka.session import without_kafka
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAN = {"kills": 100, "brokers": 10, "network": 40, "seed": 1}
+
+
+@pytest.mark.chaos
+def test_nothing_is_lost_twice_or_out_of_order_whoever_fails() -> None:
+    """A hundred kills of services, ten faults of brokers, forty of the network: the checker finds nothing."""
+    command = [sys.executable, "-m", "tests.chaos_kafka", *(f"--{name}={value}" for name, value in PLAN.items())]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1500, check=False)
+    if done.returncode == NO_KAFKA:
+        without_kafka(NoKafka(done.stderr))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-4000:]}"

@@ -33,11 +33,21 @@ def no_fencing() -> None:
     """A successor ends nothing that its predecessor left open, and reads positions all the same."""
     real = Positions.of
 
-    async def at_once(self: Positions, places: Iterable[Place], *, stable: bool = True) -> Mapping[Place, Position]:
+    async def at_once(self: Positions, places: Iterable[Place], proof: object) -> Mapping[Place, Position]:
         return await real(self, places, stable=False)
 
     _replace(Transactor, "fence", lambda self, id: None)
-    _replace(Positions, "of", at_once)
+    _replace(Positions, "proven", at_once)
+
+
+def positions_not_proven() -> None:
+    """Whoever answers for a group's coordinator is believed."""
+    real = Positions.of
+
+    async def believed(self: Positions, places: Iterable[Place], proof: object) -> Mapping[Place, Position]:
+        return await real(self, places)
+
+    _replace(Positions, "proven", believed)
 
 
 def offsets_before_the_fence() -> None:
@@ -51,11 +61,11 @@ def offsets_before_the_fence() -> None:
         early[scene.positions] = await real(scene.positions, places, stable=False)
         return await ended(scene, numbers)
 
-    async def remembered(self: Positions, places: Iterable[Place], *, stable: bool = True) -> Mapping[Place, Position]:
-        return early[self] if stable and self in early else await real(self, places, stable=False)
+    async def remembered(self: Positions, places: Iterable[Place], proof: object) -> Mapping[Place, Position]:
+        return early[self] if self in early else await real(self, places, stable=False)
 
     _replace(takeover, "predecessors", predecessors)
-    _replace(Positions, "of", remembered)
+    _replace(Positions, "proven", remembered)
 
 
 def state_restored_short() -> None:
@@ -176,12 +186,12 @@ def position_of_what_was_fetched() -> None:
         moved: Mapping[Hold, Mapping[str, int]],
         told: Note,
         begun: Any = (),
-    ) -> None:
+    ) -> list[int]:
         ahead = {
             hold: {topic: max(at, hold.queues[topic].last + 1) for topic, at in there.items()}
             for hold, there in moved.items()
         }
-        real(self, records, ahead, told, begun)
+        return real(self, records, ahead, told, begun)
 
     _replace(Committer, "_transact", transact)
 
@@ -190,6 +200,7 @@ DEFECTS: Mapping[str, Callable[[], None]] = {
     defect.__name__.replace("_", "-"): defect
     for defect in (
         no_fencing,
+        positions_not_proven,
         offsets_before_the_fence,
         state_restored_short,
         output_outside_the_transaction,

@@ -6,6 +6,7 @@ and nothing is given up while a commit is under way.
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from farandole.engines.kafka.beginnings import mark
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
-from farandole.engines.kafka.note import Note
+from farandole.engines.kafka.note import ENTERED, Note
+from farandole.engines.kafka.positions import Position
 from farandole.engines.kafka.transactor import Offsets, Transactor
 from farandole.log.ports import Unit
 from farandole.log.record import NewRecord
@@ -55,11 +57,28 @@ class Committer:
                 self._write(live, stamp)
             return [p.unit for p in portions if p.hold is None or p not in live]
 
-    def enter(self, holds: Sequence[Hold]) -> None:
-        """State that this member holds these from now on; fenced as any commit is."""
+    def prove(self, outer: str) -> Position:
+        """Commit something there that was never committed before, as a member; what it is. Moves nothing."""
+        note = Note(self.transactor.id, stamp=uuid.uuid4().hex)
+        place = TopicPartition(outer, 0, 0, metadata=note.text())
+        with self.lock:
+            self.transactor.run([], Offsets([place], self._member.membership))
+        return Position(0, note)
+
+    def enter(self, holds: Sequence[Hold], state: str | None) -> None:
+        """State that this member holds these from now on; fenced as any commit is.
+
+        A tombstone of nothing marks where their states end by now: whoever reads up to it reads all that is theirs.
+        """
         with self.lock:
             fresh = [mark(hold.lease) for hold in holds if hold.fresh]
-            self._transact(fresh, {hold: dict(hold.positions) for hold in holds}, Note(self.transactor.id))
+            ends = (
+                [] if state is None else [NewRecord(state, None, ENTERED, partition=h.lease.partition) for h in holds]
+            )
+            moved = {hold: dict(hold.positions) for hold in holds}
+            written = self._transact(fresh + ends, moved, Note(self.transactor.id))
+            for hold, offset in zip(holds if ends else (), written[len(fresh) :], strict=True):
+                hold.state_end = offset + 1
 
     def leave(self, holds: Sequence[Hold]) -> None:
         """State that this member let go of these: a successor has nothing to end."""
@@ -123,14 +142,14 @@ class Committer:
         moved: Mapping[Hold, Mapping[str, int]],
         told: Note,
         begun: Collection[Hold] = (),
-    ) -> None:
+    ) -> list[int]:
         offsets = []
         for hold, positions in moved.items():
             lease = hold.lease
             note = told._replace(epoch=lease.epoch, begun=lease.topic in hold.begun or hold in begun)
             offsets += self._offsets(hold, positions, note)
         named = [(self._names.outer(record.topic), record) for record in records]
-        self.transactor.run(named, Offsets(offsets, self._member.membership))
+        return self.transactor.run(named, Offsets(offsets, self._member.membership))
 
     def _offsets(self, hold: Hold, positions: Mapping[str, int], note: Note) -> list[TopicPartition]:
         lease = hold.lease

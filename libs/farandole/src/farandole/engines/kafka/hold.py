@@ -51,7 +51,7 @@ class Queue:
 class Hold:
     """One lease, from its grant to its end."""
 
-    __slots__ = ("begun", "fresh", "gone", "lease", "positions", "queues", "ready", "revoking")
+    __slots__ = ("begun", "fresh", "gone", "lease", "positions", "queues", "ready", "revoking", "state_end")
 
     def __init__(self, lease: Lease, positions: dict[str, int], begun: set[str], *, fresh: bool = False) -> None:
         self.lease = lease
@@ -62,6 +62,8 @@ class Hold:
         self.queues = {topic: Queue(begin) for topic, begin in positions.items()}
         self.fresh = fresh
         """Whether the group has never held it before."""
+        self.state_end = 0
+        """Where the state ended when it was taken over, at least."""
         self.ready = False
         """Whether its records are fetched."""
         self.revoking = False

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+ENTERED = b"farandole.entered"
+"""Key of the tombstones that mark in a state where its new holder began; no reader of ours hands them out."""
+
 
 class Note(NamedTuple):
     """`id`: transactional id of the holder, "" once it let go. `begun`: False where the group has not begun yet.

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka.failures import PASSING, error_of, unavailable
@@ -22,6 +22,7 @@ async def listed(
     admin: AdminClient, places: Iterable[Place], spec: OffsetSpec, *, committed: bool = True
 ) -> dict[Place, int]:
     """Offsets by a specification; of committed records only, unless told otherwise. Raises LogUnavailable."""
+    exact = spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # a time may have none; librdkafka may give none else
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     asked = {TopicPartition(*place): spec for place in places}
     if not asked:
@@ -36,7 +37,11 @@ async def listed(
             if error.code() not in PASSING or time.monotonic() > deadline:
                 raise unavailable("offsets can't be read", error) from raised
         else:
-            return {(tp.topic, tp.partition): result.offset for tp, result in found}
+            offsets = {(tp.topic, tp.partition): result.offset for tp, result in found}
+            if not exact or min(offsets.values()) >= 0:
+                return offsets
+            if time.monotonic() > deadline:
+                raise unavailable("offsets can't be read", KafkaError(KafkaError._NOENT, f"none is given: {offsets}"))
         await _later(admin)
 
 

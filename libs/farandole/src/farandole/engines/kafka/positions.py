@@ -5,8 +5,9 @@ broker that has just ceased to coordinate the group (it looks for a membership t
 """
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -32,17 +33,34 @@ class Position(NamedTuple):
 
 
 class Positions:
-    """Of one group; Kafka's name of it."""
+    """Of one group; Kafka's name of it. `proof`: and of a topic in whose first partition it may prove what it reads."""
 
-    def __init__(self, clients: Clients, group: str) -> None:
-        self._clients, self._group = clients, group
+    def __init__(self, clients: Clients, group: str, proof: str = "") -> None:
+        self._clients, self._group, self._proof = clients, group, proof
         self._worker = Worker("positions")
         self._onlookers: dict[bool, Consumer] = {}
+
+    async def proven(self, places: Iterable[Place], proof: Callable[[], Awaitable[Position]]) -> dict[Place, Position]:
+        """Stable ones that hold whatever was committed before; `proof` commits there, and says what.
+
+        A broker that was cut off or stood still takes itself for the group's coordinator until it hears otherwise,
+        and answers with positions of before. What we have just committed, only the true one knows.
+        """
+        here, deadline = (self._proof, 0), time.monotonic() + PATIENCE
+        while True:
+            wanted = await proof()
+            found = await self.of([*places, here])
+            if found.pop(here, None) == wanted:
+                return found
+            if time.monotonic() > deadline:
+                error = KafkaError(KafkaError.NOT_COORDINATOR, "what was just committed is not among them")
+                raise unavailable(f"the positions of {self._group!r} can't be read", error)
+            await asyncio.sleep(random.uniform(_AGAIN, 5 * _AGAIN))  # another member may have proven itself just now
 
     async def of(self, places: Iterable[Place], *, stable: bool = True) -> dict[Place, Position]:
         """Those that were ever committed. Stable: none that an open transaction may still change.
 
-        Raises LogUnavailable.
+        They may be of before. Raises LogUnavailable.
         """
         wanted = [TopicPartition(*place) for place in places]
         deadline = time.monotonic() + PATIENCE

@@ -20,6 +20,7 @@ from farandole.engines.kafka.convert import check_size
 from farandole.engines.kafka.desk import Desk
 from farandole.engines.kafka.failures import RIGHTS, unavailable
 from farandole.engines.kafka.hold import Hold
+from farandole.engines.kafka.positions import Position
 from farandole.engines.kafka.takeover import Scene
 from farandole.engines.kafka.transactor import Aborted, Unknown
 from farandole.events.errors import FarandoleError, LogUnavailable, RecordRefused
@@ -166,11 +167,22 @@ class Pump:
         """Whether the transaction whose answer was lost was committed."""
         await self._desk.do(self._committer.transactor.renew)
         numbers = {p.hold.lease.partition for p in portions if p.hold is not None}
-        found = await self._scene.positions.of([(self._scene.leased, number) for number in numbers])
+        places = [(self._scene.leased, number) for number in numbers]
+        deadline = time.monotonic() + PATIENCE
+        found = await self._scene.positions.proven(places, lambda: self._prove(deadline))
         there = any(position.note.stamp == stamp for position in found.values())
         if there:
             self._committer.settle(portions)
         return there
+
+    async def _prove(self, deadline: float) -> Position:
+        while True:
+            try:
+                return await self._desk.do(self._committer.prove, self._scene.proof)
+            except (Aborted, Unknown) as failed:
+                self._judge(failed.error, deadline)
+                self._committer.refresh()
+                await asyncio.sleep(_AGAIN)
 
     def _fail_waiting(self, error: FarandoleError) -> None:
         while self._queue:

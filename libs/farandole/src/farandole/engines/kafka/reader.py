@@ -13,6 +13,7 @@ from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.logins import for_aiokafka
 from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.note import ENTERED
 from farandole.engines.kafka.offsets import listed
 from farandole.events.errors import LogError, LogUnavailable
 from farandole.log.record import Record, TopicPartition
@@ -116,7 +117,7 @@ class KafkaReader:
             self._positions[record.topic, record.partition] = record.offset + 1
         if not records:
             await self._pass_markers()
-        return records
+        return [record for record in records if record.key != ENTERED]
 
     async def _pass_markers(self) -> None:
         """What ends a transaction takes an offset and is never delivered: behind the last record stands more."""

@@ -23,14 +23,17 @@ class StateReader:
         self._clients, self._admin, self._worker = clients, admin, Worker(name)
         self._follower: Consumer | None = None
 
-    async def rows(self, outer: str, topic: str, partition: int) -> list[Record]:
-        """See `read_state`; to the end that the partition has now, what is uncommitted included."""
+    async def rows(self, outer: str, topic: str, partition: int, end: int = 0) -> list[Record]:
+        """See `read_state`; to the end that the partition has now, what is uncommitted included, and to `end` at least.
+
+        A leader that was cut off takes its own end for the partition's until it hears otherwise.
+        """
         place = outer, partition
         first = await listed(self._admin, [place], OffsetSpec.earliest())
         last = await listed(self._admin, [place], OffsetSpec.latest(), committed=False)
         if self._follower is None:
             self._follower = self._clients.follower()
-        span = Span(first[place], last[place])
+        span = Span(first[place], max(last[place], end))
         return await self._worker.do(read_state, self._follower, outer, topic, partition, span)
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
+from farandole.engines.kafka.beginnings import TOPIC as GROUPS
 from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import Clients
@@ -52,7 +53,7 @@ class KafkaSubscription:
     def __init__(self, parts: Parts, interest: Interest, number: int) -> None:
         self._parts, self._interest = parts, interest
         self._loop = asyncio.get_running_loop()
-        self._positions = Positions(parts.clients, parts.names.outer(interest.group))
+        self._positions = Positions(parts.clients, parts.names.outer(interest.group), parts.names.outer(GROUPS))
         self._scene = takeover.Scene(parts.admin, parts.names, interest, self._positions)
         self._outer = {name: parts.names.outer(name) for name in (interest.topic, interest.inbox) if name}
         self._inner = {outer: name for name, outer in self._outer.items()}
@@ -104,7 +105,7 @@ class KafkaSubscription:
         rows: list[Record] = []
         if self._interest.state is not None:
             outer = self._parts.names.outer(self._interest.state)
-            rows = await self._states.rows(outer, self._interest.state, lease.partition)
+            rows = await self._states.rows(outer, self._interest.state, lease.partition, hold.state_end)
             hold = self._held(lease)
         self._fetch(hold)
         return rows
@@ -310,7 +311,7 @@ class KafkaSubscription:
         while wanted := [p for p in partitions if p in self._assigned and p not in self._holds]:
             try:
                 holds = await self._end_predecessors(wanted)
-                await self._desk.do(self._committer.enter, holds)
+                await self._desk.do(self._committer.enter, holds, self._interest.state)
             except (Aborted, Unknown) as failed:
                 if failed.error.code() in RIGHTS:
                     raise unavailable(f"{self._interest.group} can't take over", failed.error) from failed
@@ -326,7 +327,12 @@ class KafkaSubscription:
         await self._desk.do(self._committer.transactor.begin)
         for id in await takeover.predecessors(self._scene, numbers) - {self._committer.transactor.id}:
             await self._desk.do(self._committer.transactor.fence, id)
-        return await takeover.holds(self._scene, numbers, self._beginnings)
+        return await takeover.holds(
+            self._scene,
+            numbers,
+            self._beginnings,
+            lambda: self._desk.do(self._committer.prove, self._scene.proof),
+        )
 
     def _grant(self, hold: Hold) -> None:
         self._holds[hold.lease.partition] = hold

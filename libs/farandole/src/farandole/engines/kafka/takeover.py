@@ -4,12 +4,12 @@ In this order: whose transaction may be open (from the notes), end it, the stabl
 nothing of a predecessor can be committed any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from farandole.engines.kafka.beginnings import Beginnings
+from farandole.engines.kafka.beginnings import TOPIC, Beginnings
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
@@ -33,6 +33,11 @@ class Scene(NamedTuple):
         return self.names.outer(self.interest.group)
 
     @property
+    def proof(self) -> str:
+        """Kafka's name of the topic in which the group proves what it reads."""
+        return self.names.outer(TOPIC)
+
+    @property
     def leased(self) -> str:
         """Kafka's name of the leased topic."""
         return self.names.outer(self.interest.topic)
@@ -45,12 +50,14 @@ async def predecessors(scene: Scene, numbers: Sequence[int]) -> set[str]:
     return {position.note.id for position in found.values()} - {""}
 
 
-async def holds(scene: Scene, numbers: Sequence[int], beginnings: Beginnings) -> list[Hold]:
+async def holds(
+    scene: Scene, numbers: Sequence[int], beginnings: Beginnings, proof: Callable[[], Awaitable[Position]]
+) -> list[Hold]:
     """Where to go on in each. Raises LogError where what is owed, or by whom, is no longer known."""
     interest, names = scene.interest, scene.names
     topics = [interest.topic, *([interest.inbox] if interest.inbox else [])]
     places = [(names.outer(topic), number) for topic in topics for number in numbers]
-    found = await scene.positions.of(places)
+    found = await scene.positions.proven(places, proof)
     fresh = [number for number in numbers if (scene.leased, number) not in found]
     if fresh:
         await beginnings.check(interest.group, interest.topic, fresh)

@@ -1,4 +1,4 @@
-"""A slice of `make chaos-kafka` in every run of the tests."""
+"""A slice of `make chaos-kafka`, as a test: `pytest tests/chaos_kafka -m chaos`."""
 
 import subprocess
 import sys

@@ -44,7 +44,7 @@ class Stuck:
 def stuck(monkeypatch: pytest.MonkeyPatch) -> type[Stuck]:
     """Every producer may get stuck."""
     real = Clients.producer
-    monkeypatch.setattr(Clients, "producer", lambda self, id: Stuck(real(self, id)))
+    monkeypatch.setattr(Clients, "producer", lambda *given: Stuck(real(*given)))
     monkeypatch.setattr(Stuck, "calls", 0)
     monkeypatch.setattr(Stuck, "released", threading.Event(), raising=False)
     return Stuck

@@ -12,7 +12,9 @@ from farandole.log.ports import Lease
 from farandole.log.record import NewRecord, TopicSpec
 
 TOPIC = f"{HIDDEN}groups"
-_SPEC = TopicSpec(TOPIC, 1, compacted=True)
+PROOFS = f"{HIDDEN}proofs"
+"""Empty for ever: groups commit positions in it, to prove that they are answered by their true coordinator."""
+_SPECS = (TopicSpec(TOPIC, 1, compacted=True), TopicSpec(PROOFS, 1, compacted=True))
 
 
 class Beginnings:
@@ -22,8 +24,9 @@ class Beginnings:
         self._catalog, self._names, self._states = catalog, names, states
 
     async def prepare(self) -> None:
-        """Make the topic where it is missing."""
-        await self._catalog.ensure_hidden(_SPEC)
+        """Make the topics where they are missing."""
+        for spec in _SPECS:
+            await self._catalog.ensure_hidden(spec)
 
     async def check(self, group: str, topic: str, numbers: list[int]) -> None:
         """Raise LogError where a partition without a position was begun before."""

@@ -16,6 +16,8 @@ from farandole.engines.kafka.security import read_security
 
 TRANSACTION = 10.0
 """Seconds after which the brokers end a transaction whose producer is gone."""
+APPENDING = 5.0
+"""The same, of one that only appends: nobody ends its transaction sooner, as a successor does a member's."""
 MAX_POLL = 300.0
 """Seconds that a member may stay away from its polling thread; no step runs there."""
 RECORD_LIMIT = 1_000_000
@@ -56,8 +58,11 @@ class Clients:
         del config["allow.auto.create.topics"]
         return AdminClient(config)
 
-    def producer(self, transactional_id: str | None) -> Producer:
-        """Idempotent; with an id also transactional, and not yet initialised."""
+    def producer(self, transactional_id: str | None, seconds: float = TRANSACTION) -> Producer:
+        """Idempotent; with an id also transactional, and not yet initialised.
+
+        `seconds`: after which the brokers end its transaction where it is gone.
+        """
         config = self._common() | {
             "enable.idempotence": True,
             "acks": "all",
@@ -68,9 +73,7 @@ class Clients:
         }
         if transactional_id is None:
             return Producer(config | {"delivery.timeout.ms": int(3 * TRANSACTION * 1000)})
-        return Producer(
-            config | {"transactional.id": transactional_id, "transaction.timeout.ms": int(TRANSACTION * 1000)}
-        )
+        return Producer(config | {"transactional.id": transactional_id, "transaction.timeout.ms": int(seconds * 1000)})
 
     def member(self, group: str) -> Consumer:
         """A member of a group, whose lease is its session."""

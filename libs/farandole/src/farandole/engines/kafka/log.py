@@ -11,7 +11,7 @@ from confluent_kafka.admin import OffsetSpec
 from farandole.engines.kafka.address import Address, read_address
 from farandole.engines.kafka.appender import Appender
 from farandole.engines.kafka.catalog import Catalog
-from farandole.engines.kafka.clients import RECORD_LIMIT, Clients
+from farandole.engines.kafka.clients import APPENDING, RECORD_LIMIT, Clients
 from farandole.engines.kafka.clock import SystemClock
 from farandole.engines.kafka.failures import error_of, unavailable
 from farandole.engines.kafka.greeting import greet
@@ -51,9 +51,8 @@ class KafkaLog:
         self._admin = self._clients.admin()
         self._catalog = Catalog(self._admin, self._names)
         self._passed = passed
-        self._appender = Appender(
-            self._clients, self._catalog, self._names, Transactor(self._clients, "append", self._pass), self.clock
-        )
+        transactor = Transactor(self._clients, "append", self._pass, APPENDING)
+        self._appender = Appender(self._clients, self._catalog, self._names, transactor, self.clock)
         self._subscriptions: list[KafkaSubscription] = []
         self._readers: list[KafkaReader] = []
         self._closed = False

@@ -13,8 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
-from farandole.engines.kafka.beginnings import TOPIC as GROUPS
-from farandole.engines.kafka.beginnings import Beginnings
+from farandole.engines.kafka.beginnings import PROOFS, Beginnings
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.committer import Committer
@@ -53,7 +52,7 @@ class KafkaSubscription:
     def __init__(self, parts: Parts, interest: Interest, number: int) -> None:
         self._parts, self._interest = parts, interest
         self._loop = asyncio.get_running_loop()
-        self._positions = Positions(parts.clients, parts.names.outer(interest.group), parts.names.outer(GROUPS))
+        self._positions = Positions(parts.clients, parts.names.outer(interest.group), parts.names.outer(PROOFS))
         self._scene = takeover.Scene(parts.admin, parts.names, interest, self._positions)
         self._outer = {name: parts.names.outer(name) for name in (interest.topic, interest.inbox) if name}
         self._inner = {outer: name for name, outer in self._outer.items()}

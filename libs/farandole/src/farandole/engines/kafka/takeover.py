@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from farandole.engines.kafka.beginnings import TOPIC, Beginnings
+from farandole.engines.kafka.beginnings import PROOFS, Beginnings
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
@@ -35,7 +35,7 @@ class Scene(NamedTuple):
     @property
     def proof(self) -> str:
         """Kafka's name of the topic in which the group proves what it reads."""
-        return self.names.outer(TOPIC)
+        return self.names.outer(PROOFS)
 
     @property
     def leased(self) -> str:

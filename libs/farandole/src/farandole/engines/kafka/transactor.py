@@ -50,10 +50,12 @@ class Offsets(NamedTuple):
 
 
 class Transactor:
-    """Makes transactions, one after the other."""
+    """Makes transactions, one after the other. `seconds`: after which the brokers end one whose maker is gone."""
 
-    def __init__(self, clients: Clients, name: str, passed: Callable[[str], None]) -> None:
-        self._clients, self._name, self.passed = clients, name, passed
+    def __init__(
+        self, clients: Clients, name: str, passed: Callable[[str], None], seconds: float = TRANSACTION
+    ) -> None:
+        self._clients, self._name, self.passed, self._seconds = clients, name, passed, seconds
         self._life = 0
         self._producer: Producer | None = None
         self._due = math.inf
@@ -65,7 +67,7 @@ class Transactor:
 
     def successor(self) -> "Transactor":
         """Another one under the same id, for when this one's thread is left behind; beginning, it ends what is open."""
-        heir = Transactor(self._clients, self._name, self.passed)
+        heir = Transactor(self._clients, self._name, self.passed, self._seconds)
         heir._life = self._life
         return heir
 
@@ -92,8 +94,8 @@ class Transactor:
             if offsets is not None:
                 with self._within(_STEP):
                     producer.send_offsets_to_transaction(list(offsets.positions), offsets.membership, _STEP)
-            with self._within(TRANSACTION):
-                left = producer.flush(TRANSACTION)
+            with self._within(self._seconds):
+                left = producer.flush(self._seconds)
             self.passed("after-records")
         except KafkaException as raised:
             raise self._abort(error_of(raised)) from raised
@@ -116,7 +118,7 @@ class Transactor:
     def begin(self) -> Producer:
         """Be ready, with nothing left open. Raises LogUnavailable."""
         if self._producer is None:
-            self._producer = self._initialised(self._clients.producer(self.id))
+            self._producer = self._initialised(self._clients.producer(self.id, self._seconds))
         return self._producer
 
     def _commit(self, producer: Producer) -> None:

@@ -14,7 +14,7 @@ from farandole.engines.kafka.failures import error_of, unavailable
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import Place, listed
 from farandole.engines.kafka.positions import Position, positions_of
-from farandole.engines.kafka.reader import observer
+from farandole.engines.kafka.reader import observer, stop
 from farandole.events.errors import LogUnavailable
 from farandole.log.care import Finding
 
@@ -140,5 +140,5 @@ async def _time_at(clients: Clients, topic: str, number: int, offset: int) -> fl
     except ClientError as error:
         raise LogUnavailable(f"{topic}/{number} can't be read at {offset}: {error}; see to the brokers") from error
     finally:
-        await consumer.stop()
+        await stop(consumer)
     return next((one.timestamp / 1000 for one in found.get(place, ())), None)

@@ -18,7 +18,7 @@ from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import listed
 from farandole.engines.kafka.positions import as_committed, positions_of
-from farandole.engines.kafka.reader import KafkaReader, as_record, observer
+from farandole.engines.kafka.reader import KafkaReader, as_record, observer, stop
 from farandole.engines.kafka.subscription import KafkaSubscription, Parts
 from farandole.engines.kafka.transactor import Transactor
 from farandole.events.errors import ConfigError, LogUnavailable
@@ -119,7 +119,7 @@ class KafkaLog:
                 for one in found.get(place, ()):
                     return as_record(one, topic) if one.offset == offset else None
         finally:
-            await consumer.stop()
+            await stop(consumer)
         return None
 
     async def spans(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:

@@ -78,7 +78,7 @@ class KafkaReader:
         """See `Reader.close`."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await stop(consumer)
 
     async def _take_up(self) -> None:
         """Assign the topics that have appeared."""
@@ -125,6 +125,17 @@ class KafkaReader:
         for place in self._consumer.assignment():
             name = self._inner[place.topic]
             self._positions[name, place.partition] = await self._consumer.position(place)
+
+
+async def stop(consumer: AIOKafkaConsumer) -> None:
+    """Disconnect. aiokafka 0.14 cancels a fetch that waits for its next try, and lets that out for ours."""
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        await consumer._client.close()  # what was left to do
 
 
 def as_record(one: ConsumerRecord, topic: str) -> Record:

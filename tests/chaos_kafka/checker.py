@@ -15,38 +15,26 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-ENDINGS = ("completed", "held", "discarded")
-SYSTEM = "farandole."
+from tests.support import judging
+from tests.support.judging import Dicts, Row
+
 FIRST, LAST = "order.taken", "order.done"
 PATIENCE = 60.0  # seconds without a single record
-Dicts = list[dict[str, Any]]
-
-
-class Row(NamedTuple):
-    """One record of an ordinary topic. `time`: of its append, seconds since the epoch."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    value: bytes
-    headers: dict[str, str]
-    time: float
 
 
 def read_log(bootstrap: str, namespace: str) -> tuple[list[Row], Dicts, Dicts]:
     """Records of the domain topics in order of partition and offset, facts (with `appended`), latest manifests."""
     rows, facts, manifests = [], Dicts(), dict[str | None, dict[str, Any]]()
     for row in sorted(_read(bootstrap, f"{namespace}."), key=lambda row: row[:3]):
-        if row.topic == "farandole.journal":
+        if row.topic == judging.JOURNAL:
             facts += [fact | {"appended": row.time} for fact in json.loads(row.value)]
-        elif row.topic == "farandole.manifests":
+        elif row.topic == judging.MANIFESTS:
             manifests[row.key] = json.loads(row.value)
-        elif not row.topic.startswith(SYSTEM) and not row.topic.endswith((".inbox", ".dlq", ".state")):
+        elif judging.ordinary(row.topic):
             rows.append(row)
     return rows, facts, list(manifests.values())
 
@@ -93,19 +81,8 @@ def _row(message: Message, prefix: str) -> Row:
 
 
 def lost(rows: list[Row], facts: Dicts, manifests: Dicts, acks: Dicts) -> list[str]:
-    """Acknowledged inputs that are missing, orders without a whole end, and deliveries that nobody ended."""
-    there = {(r.headers.get("ce_source"), r.headers.get("ce_id")) for r in rows}
-    found = [f"acknowledged {a['id']} is not in the log" for a in acks if (a["source"], a["id"]) not in there]
-    ended = {_ending_key(f) for f in facts if f["fact"] in ENDINGS and "event" in f}
-    subscribers = _subscribers(manifests)
-    for row in rows:
-        open_at = [
-            s for s in subscribers[row.topic] if (s, row.headers["ce_source"], row.headers["ce_id"]) not in ended
-        ]
-        found += [f"{step} never ended {row.topic}/{row.partition}/{row.offset}" for step in open_at]
-    groups = {(f["service"], f["step"], f["fills"]["group"]) for f in facts if f["fact"] == "held"}
-    closed = {(f["service"], f["step"], f["group"]["id"]) for f in facts if f["fact"] in ENDINGS and "group" in f}
-    found += [f"group {g} was never closed" for g in sorted(groups - closed)]
+    """What any log may have lost, and orders without a whole end."""
+    found = judging.lost(rows, facts, manifests, acks)
     done = {data["number"]: data["parts"] for data in (json.loads(r.value) for r in rows if r.topic == LAST)}
     for order in (json.loads(r.value) for r in rows if r.topic == FIRST):
         if done.get(order["number"]) != list(range(order["parts"])):
@@ -114,56 +91,34 @@ def lost(rows: list[Row], facts: Dicts, manifests: Dicts, acks: Dicts) -> list[s
 
 
 def twice(rows: list[Row], facts: Dicts, outside: set[str]) -> list[str]:
-    """Ids, orders' ends and endings that stand there more than once; who publishes from `outside` may repeat itself."""
-    ids = Counter((r.topic, r.headers["ce_source"], r.headers["ce_id"]) for r in rows)
-    for repeated in [what for what in ids if what[1] in outside]:
-        del ids[repeated]
+    """What stands there more than once in any log, and orders that ended more than once under several ids."""
     done = Counter((LAST, json.loads(r.value)["number"]) for r in rows if r.topic == LAST)
-    endings = Counter(_ending_key(f) for f in facts if f["fact"] in ENDINGS and "event" in f)
-    closed = Counter((f["step"], f["group"]["id"]) for f in facts if f["fact"] in ENDINGS and "group" in f)
-    counted = (*ids.items(), *done.items(), *endings.items(), *closed.items())
-    return [f"{what} stands there {times} times" for what, times in counted if times > 1]
+    again = [f"{what} stands there {times} times" for what, times in done.items() if times > 1]
+    return judging.twice(rows, facts, outside) + again
 
 
 def reordered(rows: list[Row], manifests: Dicts) -> list[str]:
-    """Keys in two partitions, and outputs of a step that do not follow the order of its inputs of the same key."""
-    simple = {
-        f"{m['service']}/{s['name']}" for m in manifests for s in m["steps"] if s["shape"] == "one" and s["order_by"]
-    }
-    place: dict[tuple[str | None, str], int] = {}
+    """Every step here keeps its keys: each key has one partition, and each output its cause under the same key."""
+    return _scattered(rows) + _rootless(rows, manifests) + judging.reordered(rows, manifests)
+
+
+def _scattered(rows: list[Row]) -> list[str]:
+    """Keys that lie in more than one partition of a topic."""
     homes: dict[tuple[str, str | None], set[int]] = defaultdict(set)
     for row in rows:
-        place.setdefault((row.key, row.headers["ce_id"]), row.offset)
         homes[row.topic, row.key].add(row.partition)
-    last: dict[tuple[str, str, str | None], int] = defaultdict(lambda: -1)
-    found = [f"{home} is in the partitions {sorted(there)}" for home, there in homes.items() if len(there) > 1]
-    for row in rows:
-        source, cause = row.headers["ce_source"], row.headers.get("ce_causationid")
-        before = None if cause is None else place.get((row.key, cause))
-        if source not in simple:
-            continue
-        if before is None:
-            found.append(f"{row.topic}/{row.partition}/{row.offset} follows from nothing that is there")
-            continue
-        lane = (source, row.topic, row.key)
-        if before < last[lane]:
-            found.append(f"{lane}: what follows from offset {before} stands behind {last[lane]}")
-        last[lane] = max(last[lane], before)
-    return found
+    return [f"{home} is in the partitions {sorted(there)}" for home, there in homes.items() if len(there) > 1]
 
 
-def _ending_key(fact: dict[str, Any]) -> tuple[str, str, str]:
-    return f"{fact['service']}/{fact['step']}", fact["event"]["source"], fact["event"]["id"]
-
-
-def _subscribers(manifests: Dicts) -> dict[str, set[str]]:
-    steps: dict[str, set[str]] = defaultdict(set)
-    for manifest in manifests:
-        for step in manifest["steps"]:
-            for port in step["inputs"]:
-                for name, _ in port["types"]:
-                    steps[name].add(f"{manifest['service']}/{step['name']}")
-    return steps
+def _rootless(rows: list[Row], manifests: Dicts) -> list[str]:
+    """Outputs of a step that keeps keys whose cause is nowhere under the same key."""
+    simple = judging.keeping_order(manifests)
+    known = {(row.key, row.headers["ce_id"]) for row in rows}
+    return [
+        f"{row.topic}/{row.partition}/{row.offset} follows from nothing that is there"
+        for row in rows
+        if row.headers["ce_source"] in simple and (row.key, row.headers.get("ce_causationid")) not in known
+    ]
 
 
 def judge(bootstrap: str, namespace: str, acks: Path) -> dict[str, Any]:
@@ -171,19 +126,21 @@ def judge(bootstrap: str, namespace: str, acks: Path) -> dict[str, Any]:
     rows, facts, manifests = read_log(bootstrap, namespace)
     acknowledged = [json.loads(line) for line in acks.read_text().splitlines()]
     inputs = Counter(r.headers["ce_id"] for r in rows if r.topic == FIRST)
-    findings = {
-        "lost": lost(rows, facts, manifests, acknowledged),
-        "twice": twice(rows, facts, {a["source"] for a in acknowledged}),
-        "reordered": reordered(rows, manifests),
+    seen = {
+        "acknowledged": len(acknowledged),
+        "events": len(rows),
+        "facts": len(facts),
+        "done": sum(r.topic == LAST for r in rows),
+        "dead": Counter(f["fact"] for f in facts)["dead"],
+        "published_again": sum(times - 1 for times in inputs.values()),
     }
-    return {
-        "findings": findings,
-        "counts": {name: len(found) for name, found in findings.items()},
-        "seen": {"acknowledged": len(acknowledged), "events": len(rows), "facts": len(facts),
-                 "done": sum(r.topic == LAST for r in rows), "dead": Counter(f["fact"] for f in facts)["dead"],
-                 "published_again": sum(times - 1 for times in inputs.values())},
-        "ok": bool(acknowledged) and not any(findings.values()),
-    }  # fmt: skip
+    verdict = judging.report(
+        seen,
+        lost=lost(rows, facts, manifests, acknowledged),
+        twice=twice(rows, facts, {a["source"] for a in acknowledged}),
+        reordered=reordered(rows, manifests),
+    )
+    return verdict | {"ok": verdict["ok"] and bool(acknowledged)}
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.chaos_kafka.checker import Dicts, Row
 from tests.chaos_kafka.diary import EXPECTED, NODES, Entry
+from tests.support.judging import Dicts, Row
 
 READS = {
     "checking": "order.taken",

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos_kafka.checker import Row, lost, reordered, twice
+from tests.chaos_kafka.checker import lost, reordered, twice
+from tests.support.judging import Row
 
 MANIFESTS: list[dict[str, Any]] = [
     {

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.chaos.checker import lost, read_log, reordered, twice
+from tests.chaos.checker import read_log
 from tests.cli.project import Project, alive, descendants, end, until
+from tests.support.judging import lost, reordered, twice
 
 pytestmark = pytest.mark.e2e
 

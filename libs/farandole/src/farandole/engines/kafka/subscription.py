@@ -4,12 +4,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
@@ -20,10 +19,10 @@ from farandole.engines.kafka.committer import Committer
 from farandole.engines.kafka.convert import record_of
 from farandole.engines.kafka.desk import Desk
 from farandole.engines.kafka.failures import RIGHTS, unavailable
-from farandole.engines.kafka.hold import HIGH, LOW, Hold
+from farandole.engines.kafka.hold import Hold
+from farandole.engines.kafka.intake import Intake
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
-from farandole.engines.kafka.offsets import listed
 from farandole.engines.kafka.positions import Positions
 from farandole.engines.kafka.pump import Pump
 from farandole.engines.kafka.state import StateReader
@@ -62,7 +61,6 @@ class KafkaSubscription:
         self._granted: list[Lease] = []
         self._revoking: list[Lease] = []
         self._lost: list[Lease] = []
-        self._turn = 0
         self._bell = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: FarandoleError | None = None
@@ -70,6 +68,7 @@ class KafkaSubscription:
         self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
         self._beginnings = Beginnings(parts.catalog, parts.names, self._states)
         self._member = Member(parts.clients.member(self._scene.group), list(self._outer.values()), self)
+        self._intake = Intake(self._member, parts.admin, self._outer, lambda error: self._tell(self._fail, error))
         transactor = Transactor(parts.clients, str(number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
         self._desk = Desk(self._committer, f"commit-{number}")
@@ -86,7 +85,9 @@ class KafkaSubscription:
         while True:
             self._check()
             self._bell.clear()
-            polled = Polled(self._granted, self._revoking, self._lost, self._take(limit))
+            polled = Polled(
+                self._granted, self._revoking, self._lost, self._intake.take(list(self._holds.values()), limit)
+            )
             self._granted, self._revoking, self._lost = [], [], []
             left = until - time.monotonic()
             if left <= 0 or any(polled):
@@ -106,7 +107,7 @@ class KafkaSubscription:
             outer = self._parts.names.outer(self._interest.state)
             rows = await self._states.rows(outer, self._interest.state, lease.partition, hold.state_end)
             hold = self._held(lease)
-        self._fetch(hold)
+        self._intake.fetch(hold)
         return rows
 
     async def commit(self, units: Sequence[Unit]) -> Committed:
@@ -256,14 +257,7 @@ class KafkaSubscription:
         self._bell.set()
 
     def _on_records(self, records: list[Record]) -> None:
-        for record in records:
-            hold = self._holds.get(record.partition)
-            if hold is not None and hold.ready:
-                queue = hold.queues[record.topic]
-                queue.put(record)
-                if queue.size > HIGH and queue.fetching:
-                    queue.fetching = False
-                    self._member.hold_back(self._outer[record.topic], record.partition)
+        self._intake.put(self._holds, records)
         self._bell.set()
 
     def _on_end(self, topic: str, partition: int, offset: int) -> None:
@@ -275,17 +269,7 @@ class KafkaSubscription:
     def _on_strayed(self, topic: str, partition: int, error: KafkaError) -> None:
         hold = self._holds.get(partition)
         if hold is not None and hold.ready and not hold.gone:
-            self._begin(self._find_the_way(hold, topic, error))
-
-    async def _find_the_way(self, hold: Hold, outer: str, error: KafkaError) -> None:
-        """Fetch on where it stood: the place may be gone, or the client has forgotten it while leaders changed."""
-        place = outer, hold.lease.partition
-        first = (await listed(self._parts.admin, [place], OffsetSpec.earliest()))[place]
-        if hold.queues[self._inner[outer]].last + 1 < first:
-            raise unavailable(f"{self._interest.group} can't go on in {self._inner[outer]!r}", error)
-        await asyncio.sleep(_AGAIN)
-        if not hold.gone:
-            self._fetch_on(hold)
+            self._begin(self._intake.find_the_way(hold, self._inner[topic], error))
 
     def _fail(self, error: FarandoleError) -> None:
         self._failure = self._failure or error
@@ -338,43 +322,13 @@ class KafkaSubscription:
         self._granted.append(hold.lease)
         self._bell.set()
         if self._interest.state is None:
-            self._fetch(hold)
-
-    def _fetch(self, hold: Hold) -> None:
-        """Not waited for: the member's thread may itself wait for a lease that only our poller can let go of."""
-        if not hold.ready:
-            hold.ready = True
-            self._fetch_on(hold)
-
-    def _fetch_on(self, hold: Hold) -> None:
-        offsets = {self._outer[topic]: queue.last + 1 for topic, queue in hold.queues.items()}
-        asked = self._member.fetch(hold.lease.partition, offsets, lambda: not hold.gone)
-        asked.add_done_callback(self._fetching)
-
-    def _fetching(self, answer: Future[None]) -> None:
-        error = answer.exception()
-        if isinstance(error, FarandoleError):
-            self._tell(self._fail, error)
+            self._intake.fetch(hold)
 
     async def _leave(self, holds: list[Hold]) -> None:
         try:
             await self._desk.do(self._committer.leave, holds)
         except (Aborted, Unknown, LogUnavailable):
             return  # the successor ends what is open, and fences
-
-    def _take(self, limit: int) -> list[Record]:
-        """Each time another lease comes first, so that none with much to do keeps the others waiting."""
-        records: list[Record] = []
-        self._turn += 1
-        held = list(self._holds.values())
-        first = self._turn % max(1, len(held))
-        for hold in held[first:] + held[:first]:
-            for topic, queue in hold.queues.items():
-                records += queue.take(limit - len(records))
-                if not queue.fetching and queue.size < LOW:
-                    queue.fetching = True
-                    self._member.go_on(self._outer[topic], hold.lease.partition)
-        return records
 
     def _forget(self, hold: Hold) -> None:
         if self._holds.get(hold.lease.partition) is hold:

@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,10 @@ def _run(plan: Plan, kept: Path | None) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         report = asyncio.run(perform(folder.resolve(), cluster, ports, plan))
         report["verdict"] = _judge(inner(cluster), report["namespace"], folder / "acks.jsonl")
+        if kept and not report["verdict"]["ok"]:
+            for node in cluster.nodes:
+                node.stop()
+                shutil.copytree(node.data.parent, folder / f"node-{node.id}")
     return report | {"seconds": round(time.monotonic() - began, 1)}
 
 
@@ -83,7 +88,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0, help="no fault begins after so long")
     parser.add_argument("--mutant", choices=sorted(DEFECTS), help="plant a defect, which has to be found")
-    parser.add_argument("--folder", type=Path, help="keep logs, acknowledgements and faults here (a new folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="a new one, for what the run leaves; of a run with findings the brokers too"
+    )
     parser.add_argument("--book", type=Path, help="add the slice to this book (python -m tests.chaos_kafka.book)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser.parse_args()

@@ -7,6 +7,7 @@ from farandole.events.codec import decode
 from farandole.events.envelope import Envelope
 from farandole.events.errors import BadInput, DecodeError
 from farandole.events.ids import Derivation, Parent, stray_workflow_id
+from farandole.log.hooks import Attempt
 from farandole.log.record import Record
 from farandole.runtime.gather import Group
 
@@ -47,6 +48,7 @@ class Delivery:
     reason = ""
     behind = ""
     timer: Any = None
+    told: Attempt | None = None  # the last attempt that telemetry heard of
     _ids: Derivation | None = None
 
     def __init__(self, partition: Any, producer: str, *, record: Record | None = None, group: Group | None = None):

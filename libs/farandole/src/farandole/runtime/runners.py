@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 from farandole.events.errors import TimedOut
@@ -23,6 +23,7 @@ from farandole.runtime.pool import ProcessPool, RemoteError
 from farandole.runtime.remote import pack_call, revive, unpack_given
 from farandole.runtime.told import attempt_of
 
+_UNHEARD = nullcontext()
 FLUSH_AFTER = 0.002  # seconds that a thread may keep finished attempts before it tells the loop
 
 
@@ -65,6 +66,11 @@ class Bench(NamedTuple):
     ended: Ended
 
 
+def _running(bench: Bench, delivery: Delivery) -> AbstractContextManager[None]:
+    """Around the user's code."""
+    return _UNHEARD if bench.hooks is None else bench.hooks.running(attempt_of(bench.plan, delivery))
+
+
 def run_here(bench: Bench, delivery: Delivery) -> End:
     """Run a `def` step in the calling thread."""
     plan, step = bench.plan, bench.plan.step
@@ -76,7 +82,7 @@ def run_here(bench: Bench, delivery: Delivery) -> End:
     error: BaseException | None = None
     try:
         kwargs = arguments_of(step, delivery, ctx, bench.provided)
-        with bench.hooks.running(attempt_of(plan, delivery)) if bench.hooks is not None else nullcontext():
+        with _running(bench, delivery):
             given = call(step, kwargs)
     except (Exception, SystemExit) as raised:  # noqa: BLE001 - a step may raise anything; it ends as a retry or a dead letter
         error = raised
@@ -96,7 +102,7 @@ class LoopRunner:
         self._tasks: list[asyncio.Task[None]] = []
         step = bench.plan.step
         self._limit = step.policy.concurrency
-        plain = bench.hooks is None and step.signature.context is None and step.policy.timeout is None
+        plain = step.signature.context is None and step.policy.timeout is None
         self._run = self._plainly if plain else self._fully
         self._inline = step.policy.runs != "async"
         self._told = False  # a puller was told, and has not begun yet
@@ -149,13 +155,14 @@ class LoopRunner:
             ended.clear()
 
     async def _plainly(self, delivery: Delivery) -> End:
-        """The same without context, timeout and telemetry, which would cost more than many a step."""
+        """The same without context and timeout, which would cost more than many a step."""
         bench = self._bench
         step, now = bench.plan.step, bench.plan.clock.now
         started = now()
         try:
             kwargs = arguments_of(step, delivery, None, bench.provided)
-            given = read_given(step.signature, await step.fn(**kwargs))
+            with _running(bench, delivery):
+                given = read_given(step.signature, await step.fn(**kwargs))
         except Exception as raised:  # noqa: BLE001 - a step may raise anything; it ends as a retry or a dead letter
             return End(delivery, None, raised, started, now())
         return tuple.__new__(End, (delivery, given, None, started, now()))
@@ -170,8 +177,7 @@ class LoopRunner:
         timer = asyncio.timeout(limit) if limit is not None else None
         try:
             kwargs = arguments_of(step, delivery, ctx, bench.provided)
-            running = bench.hooks.running(attempt_of(plan, delivery)) if bench.hooks is not None else nullcontext()
-            with running:
+            with _running(bench, delivery):
                 if timer is None:
                     given = await call_async(step, kwargs)
                 else:

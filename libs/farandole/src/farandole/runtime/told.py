@@ -10,26 +10,18 @@ TOLD = ("completed", "held", "retrying", "dead")
 
 
 def attempt_of(plan: Plan, delivery: Delivery) -> Attempt:
-    """The attempt that runs now."""
+    """The attempt that runs now; remembered, for its end names it again."""
     step = plan.step
-    return Attempt(
-        service=step.service,
-        step=step.name,
-        delivery=delivery.ids.delivery,
-        workflow=delivery.workflow,
-        event=delivery.envelope,
-        attempt=delivery.attempt,
-        worker=plan.worker,
-    )
+    parts = (step.service, step.name, delivery.ids.delivery, delivery.workflow, delivery.envelope)
+    told: Attempt = tuple.__new__(Attempt, (*parts, delivery.attempt, plan.worker))
+    delivery.told = told
+    return told
 
 
 def ended(plan: Plan, outcome: Outcome) -> Ended:
     """The attempt that an outcome ends."""
-    return Ended(
-        attempt=attempt_of(plan, outcome.delivery)._replace(attempt=outcome.attempt),
-        ending=outcome.ending,  # type: ignore[arg-type]  # the caller looked: it is in TOLD
-        started=outcome.started,
-        finished=outcome.finished,
-        outputs=len(outcome.records),
-        error=outcome.error,
-    )
+    told = outcome.delivery.told
+    if told is None or told.attempt != outcome.attempt:  # it ran elsewhere, or never
+        told = attempt_of(plan, outcome.delivery)._replace(attempt=outcome.attempt)
+    times = (outcome.started, outcome.finished)
+    return tuple.__new__(Ended, (told, outcome.ending, *times, len(outcome.records), outcome.error))

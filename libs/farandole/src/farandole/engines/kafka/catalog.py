@@ -91,7 +91,10 @@ class Catalog:
 
     async def placed(self, records: Iterable[NewRecord]) -> list[NewRecord]:
         """The records with their partition. Raises RecordRefused where topic or partition does not exist."""
-        return [await self._placed(record) for record in records]
+        wanted = list(records)
+        for topic in {record.topic for record in wanted} - self._partitions.keys():
+            await self.partitions(topic)
+        return [self._placed(record) for record in wanted]
 
     async def ensure(self, specs: Sequence[TopicSpec]) -> None:
         """Make what is missing. Raises ConfigError where a topic exists with another shape."""
@@ -133,14 +136,14 @@ class Catalog:
 
         await patiently(what, asked, passing)
 
-    async def _placed(self, record: NewRecord) -> NewRecord:
-        count = await self.partitions(record.topic)
+    def _placed(self, record: NewRecord) -> NewRecord:
+        count = self._partitions.get(record.topic)
         if count is None:
             raise RecordRefused(f"there is no topic {record.topic!r}; make it first (a service makes its own)")
-        number = record.partition
+        topic, value, key, headers, number = record
         if number is None:
-            spread = next(self._spread) % count
-            return record._replace(partition=spread if record.key is None else partition_of(record.key, count))
+            number = next(self._spread) % count if key is None else partition_of(key, count)
+            return tuple.__new__(NewRecord, (topic, value, key, headers, number))
         if not 0 <= number < count:
             raise RecordRefused(f"topic {record.topic!r} has no partition {number}; it has {count}, from 0 on")
         return record

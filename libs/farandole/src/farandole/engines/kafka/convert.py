@@ -17,13 +17,15 @@ def record_of(message: Message, topic: str) -> Record:
     assert not isinstance(key, str)
     assert not isinstance(value, str)
     headers = tuple(cast("list[tuple[str, bytes | None]]", message.headers() or []))
-    return Record(topic, partition, offset, message.timestamp()[1] / 1000, key, value, headers)
+    return tuple.__new__(Record, (topic, partition, offset, message.timestamp()[1] / 1000, key, value, headers))
 
 
 def size_of(record: NewRecord) -> int:
     """Bytes of key, value and headers."""
-    headers = sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += (len(name) if name.isascii() else len(name.encode())) + len(value or b"")
+    return size
 
 
 def check_size(record: NewRecord, limit: int) -> int:

@@ -1,7 +1,6 @@
 """What a member holds of one partition number: the lease, its positions, and records that wait to be polled."""
 
 from collections import deque
-from collections.abc import Iterator
 
 from farandole.log.ports import Lease
 from farandole.log.record import Record
@@ -35,13 +34,18 @@ class Queue:
         self.last = record.offset
         self.size += len(record.value or b"") + _EACH
 
-    def take(self, limit: int) -> Iterator[Record]:
+    def take(self, limit: int) -> list[Record]:
         """At most so many, in order; none while paused."""
-        while self.waiting and limit > 0 and not self.paused:
-            record = self.waiting.popleft()
-            self.size -= len(record.value or b"") + _EACH
-            limit -= 1
-            yield record
+        if self.paused or limit <= 0 or not self.waiting:
+            return []
+        if limit >= len(self.waiting):
+            taken = list(self.waiting)
+            self.waiting.clear()
+            self.size = 0
+            return taken
+        taken = [self.waiting.popleft() for _ in range(limit)]
+        self.size -= sum(len(record.value or b"") + _EACH for record in taken)
+        return taken
 
     def passed(self, position: int) -> int:
         """Where it really stands at `position`: what ends a transaction takes an offset and never comes."""

@@ -19,7 +19,7 @@ _REQUEST = struct.Struct(">hhi")
 
 @dataclass
 class Fault:
-    """Done to the next `times` requests of an API. `done` counts."""
+    """Done to the next `times` requests of an API, or `seconds` later to their answers. `done` counts."""
 
     api: int
     deed: Deed
@@ -62,7 +62,7 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        lost: set[int] = set()  # correlation ids whose answer is not to arrive
+        lost: dict[int, float] = {}  # correlation ids whose answer is not to arrive, and seconds until that is seen
         ways = [
             asyncio.create_task(self._requests(reader, there, lost)),
             asyncio.create_task(self._answers(there_reader, writer, lost)),
@@ -77,7 +77,9 @@ class Proxy:
             for end in (writer, there):
                 end.close()
 
-    async def _requests(self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, lost: set[int]) -> None:
+    async def _requests(
+        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, lost: dict[int, float]
+    ) -> None:
         async for frame in _frames(reader):
             api, _, correlation = _REQUEST.unpack_from(frame)
             fault = self.meet(api)
@@ -86,15 +88,16 @@ class Proxy:
             if fault is not None and fault.deed == "delay":
                 await asyncio.sleep(fault.seconds)
             if fault is not None and fault.deed == "lose answer":
-                lost.add(correlation)
+                lost[correlation] = fault.seconds
             await self.passable.wait()
             there.write(_SIZE.pack(len(frame)) + frame)
             await there.drain()
 
-    async def _answers(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, lost: set[int]) -> None:
+    async def _answers(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, lost: dict[int, float]) -> None:
         async for frame in _frames(reader):
             (correlation,) = _SIZE.unpack_from(frame)
             if correlation in lost:
+                await asyncio.sleep(lost[correlation])
                 return  # the broker has done it, and nobody hears of it
             await self.passable.wait()
             back.write(_SIZE.pack(len(frame)) + frame)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from farandole.engines.kafka.clients import TRANSACTION
 from farandole.engines.kafka.log import KafkaLog
 from farandole.log.ports import Interest, Lease, Subscription, Unit
 from farandole.log.record import NewRecord, TopicSpec
@@ -61,7 +62,9 @@ async def test_each_commit_is_there_once(before: tuple[Cluster, int], api: int) 
         log = await KafkaLog.open(f"kafka://{HOST}:{port}/p{uuid.uuid4().hex[:8]}?lease=6")
         try:
             subscription, lease = await hold(log)
-            faults = {number: Fault(api, deed, seconds=3.0) for number, deed in DEEDS.items()}
+            faults = {
+                number: Fault(api, deed, seconds=3.0 if deed == "delay" else 0.0) for number, deed in DEEDS.items()
+            }
             for number in range(COMMITS):
                 if number in faults:
                     proxy.inflict(faults[number])
@@ -75,12 +78,31 @@ async def test_each_commit_is_there_once(before: tuple[Cluster, int], api: int) 
             await log.close()
 
 
-async def read(log: KafkaLog) -> list[bytes | None]:
+async def test_a_commit_that_the_client_gave_up_is_not_made_again(before: tuple[Cluster, int]) -> None:
+    """The brokers commit at once; the answer is lost after the client has called its own transaction failed."""
+    cluster, port = before
+    host, _, real = cluster.bootstrap.partition(":")
+    async with proxied(port, (host, int(real))) as proxy:
+        log = await KafkaLog.open(f"kafka://{HOST}:{port}/p{uuid.uuid4().hex[:8]}?lease=6")
+        try:
+            subscription, lease = await hold(log)
+            late = proxy.inflict(Fault(END_TXN, "lose answer", seconds=TRANSACTION + 2.0))
+            unit = Unit(lease, [NewRecord("out", b"0")], {"work": 1})
+            async with asyncio.timeout(60):
+                assert (await subscription.commit([unit])).fenced == []
+            assert late.done == 1
+            assert await read(log, 1) == [b"0"]
+            assert (await log.committed("shop/pack"))["work", 0] == 1
+        finally:
+            await log.close()
+
+
+async def read(log: KafkaLog, count: int = COMMITS) -> list[bytes | None]:
     """What was put out, once nothing is open any more."""
     reader = await log.reader(["out"])
     found: list[bytes | None] = []
     async with asyncio.timeout(30):
-        while len(found) < COMMITS:
+        while len(found) < count:
             found += [record.value for record in await reader.poll(timeout=1.0)]
     found += [record.value for record in await reader.poll(timeout=0.5)]
     return found

@@ -1,7 +1,9 @@
 """One transactional producer, used by one thread at a time: a transaction is committed, aborted or unknown, never half.
 
 Rules: every delivery is awaited before the commit; a commit that saw trouble is never sent again by the same
-producer epoch (a delayed one could end the next transaction, librdkafka#5423); who is fenced takes a new id.
+producer epoch (a delayed one could end the next transaction, librdkafka#5423); who is fenced takes a new id. Once the
+commit was called for, no error proves that nothing was written: the client may say that a transaction has to be
+aborted which the brokers have committed.
 """
 
 import math
@@ -130,9 +132,7 @@ class Transactor:
                     producer.commit_transaction(_STEP)
             except KafkaException as raised:
                 error = error_of(raised)
-                if error.txn_requires_abort():
-                    raise self._abort(error) from raised
-                if error.fatal() or not error.retriable() or time.monotonic() > deadline:
+                if not error.retriable() or time.monotonic() > deadline:
                     self._drop(error)
                     raise Unknown(error) from raised
                 troubled = True

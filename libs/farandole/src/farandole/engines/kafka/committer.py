@@ -13,7 +13,7 @@ from typing import NamedTuple
 from confluent_kafka import TopicPartition
 
 from farandole.engines.kafka.beginnings import mark
-from farandole.engines.kafka.hold import Hold
+from farandole.engines.kafka.hold import Claim, Hold
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import ENTERED, Note
@@ -69,8 +69,12 @@ class Committer:
         """State that this member holds these from now on; fenced as any commit is.
 
         A tombstone of nothing marks where their states end by now: whoever reads up to it reads all that is theirs.
+        One whose claim is gone is left out: others may have gone on since its positions were read.
         """
         with self.lock:
+            holds = [hold for hold in holds if not hold.gone]
+            if not holds:
+                return
             fresh = [mark(hold.lease) for hold in holds if hold.fresh]
             ends = (
                 [] if state is None else [NewRecord(state, None, ENTERED, partition=h.lease.partition) for h in holds]
@@ -85,7 +89,7 @@ class Committer:
         with self.lock:
             standing = [hold for hold in holds if not hold.gone]
             for hold in standing:
-                hold.gone = True
+                hold.leave()
             if standing:
                 self._transact([], {hold: dict(hold.positions) for hold in standing}, Note(""))
 
@@ -98,13 +102,13 @@ class Committer:
         self.lock = threading.Lock()
         self.transactor = self.transactor.successor()
 
-    def drop(self, holds: Iterable[Hold]) -> None:
+    def drop(self, claims: Iterable[Claim]) -> None:
         """These are given up; returns when no commit is under way, or when one does not come back.
 
         Such a one commits nothing any more: its membership is of a former generation by then.
         """
-        for hold in holds:
-            hold.gone = True
+        for claim in claims:
+            claim.gone = True
         lock, deadline = self.lock, time.monotonic() + _BOUND
         while lock is self.lock and time.monotonic() < deadline:
             if lock.acquire(timeout=_LOOK):

@@ -52,13 +52,25 @@ class Queue:
         return self.end if self.last < position < self.end else position
 
 
+class Claim:
+    """That the group gave a partition number to this member; another one each time that it does."""
+
+    __slots__ = ("gone",)
+
+    def __init__(self) -> None:
+        self.gone = False
+        """Whether it was given up, or taken away; set on the member's thread, before anybody else can have it."""
+
+
 class Hold:
     """One lease, from its grant to its end."""
 
-    __slots__ = ("begun", "fresh", "gone", "lease", "positions", "queues", "ready", "revoking", "state_end")
+    __slots__ = ("_left", "begun", "claim", "fresh", "lease", "positions", "queues", "ready", "revoking", "state_end")
 
-    def __init__(self, lease: Lease, positions: dict[str, int], begun: set[str], *, fresh: bool = False) -> None:
-        self.lease = lease
+    def __init__(
+        self, lease: Lease, claim: Claim, positions: dict[str, int], begun: set[str], *, fresh: bool = False
+    ) -> None:
+        self.lease, self.claim = lease, claim
         self.positions = positions
         """Committed, or where it begins, by the log's name of the topic."""
         self.begun = begun
@@ -71,5 +83,13 @@ class Hold:
         self.ready = False
         """Whether its records are fetched."""
         self.revoking = False
-        self.gone = False
-        """Set by any thread; nothing commits under it any more."""
+        self._left = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing commits under it any more."""
+        return self._left or self.claim.gone
+
+    def leave(self) -> None:
+        """Nothing commits under it any more, though the member may claim the partition still."""
+        self._left = True

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from farandole.engines.kafka.committer import Committer
 from farandole.engines.kafka.convert import record_of
 from farandole.engines.kafka.desk import Desk
 from farandole.engines.kafka.failures import RIGHTS, unavailable
-from farandole.engines.kafka.hold import Hold
+from farandole.engines.kafka.hold import Claim, Hold
 from farandole.engines.kafka.intake import Intake
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
@@ -57,6 +57,9 @@ class KafkaSubscription:
         self._inner = {outer: name for name, outer in self._outer.items()}
         self._holds: dict[int, Hold] = {}
         self._assigned: set[int] = set()
+        self._claims: dict[int, Claim] = {}
+        self._taker: asyncio.Task[None] | None = None
+        self._leaving: set[int] = set()
         self._returning: list[tuple[set[int], threading.Event]] = []
         self._granted: list[Lease] = []
         self._revoking: list[Lease] = []
@@ -142,14 +145,18 @@ class KafkaSubscription:
         hold = self._holds.get(lease.partition)
         if hold is None or hold.lease != lease:
             return
-        self._forget(hold)
-        await self._leave([hold])
+        self._leaving.add(lease.partition)
+        try:
+            self._forget(hold)
+            await self._leave([hold])
+            if not hold.revoking:
+                await asyncio.wrap_future(self._member.leave_off(lease.partition))
+        finally:
+            self._leaving.discard(lease.partition)
         if hold.revoking:
             self._let_go_of(lease.partition)
         else:
-            await asyncio.wrap_future(self._member.leave_off(lease.partition))
-            if lease.partition in self._assigned:
-                self._begin(self._take_over([lease.partition]))
+            self._take_over()
 
     async def close(self) -> None:
         """See `Subscription.close`."""
@@ -179,6 +186,7 @@ class KafkaSubscription:
 
     def assigned(self, partitions: list[int]) -> None:
         """See `Heard.assigned`."""
+        self._claims.update({number: Claim() for number in partitions})
         self._tell(self._on_assigned, partitions)
 
     def revoked(self, partitions: list[int]) -> threading.Event:
@@ -190,14 +198,13 @@ class KafkaSubscription:
 
     def lost(self, partitions: list[int]) -> None:
         """See `Heard.lost`."""
-        for hold in list(self._holds.values()):
-            if hold.lease.partition in partitions:
-                hold.gone = True
+        for number in partitions:
+            self._claims[number].gone = True
         self._tell(self._on_lost, partitions)
 
     def let_go(self, partitions: list[int]) -> None:
         """See `Heard.let_go`."""
-        self._committer.drop([h for h in list(self._holds.values()) if h.lease.partition in partitions])
+        self._committer.drop([self._claims[number] for number in partitions])
         self._tell(self._on_lost, partitions)
 
     def came(self, messages: list[Message]) -> None:
@@ -229,7 +236,7 @@ class KafkaSubscription:
         if self._closed:
             return
         self._assigned.update(partitions)
-        self._begin(self._take_over(partitions))
+        self._take_over()
 
     def _on_revoked(self, partitions: list[int], done: threading.Event) -> None:
         self._assigned.difference_update(partitions)
@@ -275,10 +282,11 @@ class KafkaSubscription:
         self._failure = self._failure or error
         self._bell.set()
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -288,12 +296,23 @@ class KafkaSubscription:
         elif error is not None:
             self._fail(LogUnavailable(f"{self._interest.group} could not take over: {error!r}"))
 
-    async def _take_over(self, partitions: list[int]) -> None:
-        """Until each is held, or given to somebody else."""
+    def _take_over(self) -> None:
+        """One at a time: two that took the same partition over would each go on where it stood before the other."""
+        if self._taker is None and not self._closed:
+            self._taker = self._begin(self._take_all())
+
+    async def _take_all(self) -> None:
+        try:
+            await self._take_all_over()
+        finally:
+            self._taker = None
+
+    async def _take_all_over(self) -> None:
+        """Until each that is assigned is held, or given to somebody else."""
         await self._beginnings.prepare()
-        while wanted := [p for p in partitions if p in self._assigned and p not in self._holds]:
+        while wanted := sorted(self._assigned - self._holds.keys() - self._leaving):
             try:
-                holds = await self._end_predecessors(wanted)
+                holds = await self._end_predecessors({number: self._claims[number] for number in wanted})
                 await self._desk.do(self._committer.enter, holds, self._interest.state)
             except (Aborted, Unknown) as failed:
                 if failed.error.code() in RIGHTS:
@@ -302,17 +321,17 @@ class KafkaSubscription:
                 await asyncio.sleep(_AGAIN)
                 continue
             for hold in holds:
-                if hold.lease.partition in self._assigned:
+                if hold.lease.partition in self._assigned and not hold.gone:
                     self._grant(hold)
 
-    async def _end_predecessors(self, numbers: list[int]) -> list[Hold]:
+    async def _end_predecessors(self, claims: Mapping[int, Claim]) -> list[Hold]:
         """What each of them, and a try of our own, left open is ended; then where to go on."""
         await self._desk.do(self._committer.transactor.begin)
-        for id in await takeover.predecessors(self._scene, numbers) - {self._committer.transactor.id}:
+        for id in await takeover.predecessors(self._scene, list(claims)) - {self._committer.transactor.id}:
             await self._desk.do(self._committer.transactor.fence, id)
         return await takeover.holds(
             self._scene,
-            numbers,
+            claims,
             self._beginnings,
             lambda: self._desk.do(self._committer.prove, self._scene.proof),
         )

@@ -4,13 +4,13 @@ In this order: whose transaction may be open (from the notes), end it, the stabl
 nothing of a predecessor can be committed any more.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka.beginnings import PROOFS, Beginnings
-from farandole.engines.kafka.hold import Hold
+from farandole.engines.kafka.hold import Claim, Hold
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
 from farandole.engines.kafka.offsets import Place, listed
@@ -51,10 +51,10 @@ async def predecessors(scene: Scene, numbers: Sequence[int]) -> set[str]:
 
 
 async def holds(
-    scene: Scene, numbers: Sequence[int], beginnings: Beginnings, proof: Callable[[], Awaitable[Position]]
+    scene: Scene, claims: Mapping[int, Claim], beginnings: Beginnings, proof: Callable[[], Awaitable[Position]]
 ) -> list[Hold]:
     """Where to go on in each. Raises LogError where what is owed, or by whom, is no longer known."""
-    interest, names = scene.interest, scene.names
+    interest, names, numbers = scene.interest, scene.names, list(claims)
     topics = [interest.topic, *([interest.inbox] if interest.inbox else [])]
     places = [(names.outer(topic), number) for topic in topics for number in numbers]
     found = await scene.positions.proven(places, proof)
@@ -73,7 +73,7 @@ async def holds(
         elif not note.begun:
             begun.discard(interest.topic)
         lease = Lease(interest.group, interest.topic, number, note.epoch + 1)
-        made.append(Hold(lease, start, begun, fresh=number in fresh))
+        made.append(Hold(lease, claims[number], start, begun, fresh=number in fresh))
     return made
 
 

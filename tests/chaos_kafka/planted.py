@@ -118,8 +118,8 @@ def no_generation() -> None:
     """Positions commit without the member's generation, as older clients did."""
     real = Clients.member
 
-    def member(self: Clients, group: str) -> Consumer:
-        consumer, nobody = real(self, group), Consumer(self._reading(group))
+    def member(self: Clients, group: str, grace: float) -> Consumer:
+        consumer, nobody = real(self, group, grace), Consumer(self._reading(group))
         return _Nobody(consumer, nobody)  # type: ignore[return-value]
 
     _replace(Clients, "member", member)

@@ -2,8 +2,12 @@
 
 import asyncio
 import time
+from collections import Counter
 
 from farandole import Event, Service
+
+begun = Counter[str]()
+"""How often `wait` has begun in this process, by key."""
 
 
 class OrderPlaced(Event, type="order.placed", key="customer"):
@@ -50,6 +54,7 @@ waiting = Service("waiting", accepts=[WorkGiven])
 @waiting.step
 async def wait(work: WorkGiven) -> DoneOnLoop:
     began = time.time()
+    begun[work.key] += 1
     await asyncio.sleep(work.seconds)
     return DoneOnLoop(key=work.key, began=began)
 

@@ -12,12 +12,14 @@ from farandole.runtime.host import Host, Options
 
 
 @asynccontextmanager
-async def serving(url: str, services: Mapping[str, Service], *, partitions: int = 2) -> AsyncIterator[None]:
+async def serving(
+    url: str, services: Mapping[str, Service], *, partitions: int = 2, grace: float = 30.0
+) -> AsyncIterator[None]:
     """Until the block ends; `services` by their target (`module:attribute`)."""
     log = await open_log(url)
     stop = asyncio.Event()
     begun = [asyncio.Event() for _ in services]
-    options = Options(partitions=partitions)
+    options = Options(partitions=partitions, grace=grace)
     hosts = [Host(service, log, target=target, options=options) for target, service in services.items()]
     tasks = [asyncio.create_task(host.run(stop, event)) for host, event in zip(hosts, begun, strict=True)]
     try:

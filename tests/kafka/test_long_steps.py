@@ -1,20 +1,25 @@
 """A step that runs for many times the client's patience runs once, is not evicted, and keeps nobody else waiting."""
 
+import asyncio
 import json
 import uuid
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
 from farandole.client import AsyncClient
 from farandole.engines.kafka import clients
 from scripts.kafka import Cluster
-from tests.kafka.dancers import holding, sleeping, waiting
+from tests.kafka.dancers import begun, holding, sleeping, waiting
 from tests.kafka.serving import awaited, records_of, serving
 
 pytestmark = pytest.mark.slow
 
 PATIENCE = 1.0  # of the client: `max.poll.interval.ms`, not below the lease
 LONG = 20 * PATIENCE
+WAITING = {"tests.kafka.dancers:waiting": waiting}
+OVER_TEN = 15.0  # seconds: longer than a rebalance, shorter than the grace
 SERVICES = {
     "tests.kafka.dancers:waiting": waiting,
     "tests.kafka.dancers:sleeping": sleeping,
@@ -28,11 +33,67 @@ async def done(url: str, topic: str) -> list[str]:
     return [json.loads(record.value or b"")["key"] for record in await records_of(url, topic)]
 
 
+@pytest.fixture
+def keys() -> list[str]:
+    """Of long steps, none of which has begun."""
+    begun.clear()
+    return [f"long-{n}" for n in range(8)]
+
+
+@pytest.fixture
+def url(kafka: Cluster) -> str:
+    """A log of its own, with short leases."""
+    return f"kafka://{kafka.bootstrap}/l{uuid.uuid4().hex[:8]}?lease=3"
+
+
+async def all_under_way(client: AsyncClient, keys: list[str]) -> None:
+    """Return once every one has begun."""
+    for key in keys:
+        await client.publish("work.given", {"key": key, "seconds": OVER_TEN}, id=key)
+    await until(lambda: begun.keys() == set(keys))
+
+
+async def until(so: Callable[[], bool], within: float = 60.0) -> None:
+    """Return once it is so. Raises TimeoutError."""
+    async with asyncio.timeout(within):
+        while not so():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+
+
+async def test_a_scale_out_waits_for_what_runs_and_does_nothing_twice(url: str, keys: list[str]) -> None:
+    """Both partitions have long steps under way when a second worker comes; then each worker has one of them."""
+    async with AsyncClient(url) as client, serving(url, WAITING):
+        await all_under_way(client, keys)
+        async with serving(url, WAITING):
+            await awaited(url, "done.loop", len(keys), within=OVER_TEN + 60)
+            members = set[str]()
+            async with asyncio.timeout(60):
+                while len(members) < 2:
+                    members = {member for _, member in (await client.log.leases())["waiting/wait"]}
+        assert sorted(await done(url, "done.loop")) == keys
+    assert begun == dict.fromkeys(keys, 1)
+
+
+async def test_a_rolling_restart_whose_grace_covers_the_step_does_nothing_twice(url: str, keys: list[str]) -> None:
+    """Two workers with long steps are replaced, one after the other."""
+    async with AsyncClient(url) as client, AsyncExitStack() as later:
+        async with AsyncExitStack() as two:
+            await two.enter_async_context(serving(url, WAITING))
+            async with serving(url, WAITING):
+                await all_under_way(client, keys)
+            await later.enter_async_context(serving(url, WAITING))
+        await later.enter_async_context(serving(url, WAITING))
+        await awaited(url, "done.loop", len(keys), within=OVER_TEN + 60)
+        assert sorted(await done(url, "done.loop")) == keys
+    assert begun == dict.fromkeys(keys, 1)
+
+
 async def test_long_steps_run_once_and_other_keys_go_on(kafka: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the loop, in a thread, and in a process that holds the interpreter's lock: no lease is granted twice."""
     monkeypatch.setattr(clients, "MAX_POLL", PATIENCE)
+    monkeypatch.setattr(clients, "MARGIN", PATIENCE / 4)
     url = f"kafka://{kafka.bootstrap}/l{uuid.uuid4().hex[:8]}?lease={PATIENCE:g}"
-    async with serving(url, SERVICES, partitions=1), AsyncClient(url) as client:
+    async with serving(url, SERVICES, partitions=1, grace=PATIENCE / 2), AsyncClient(url) as client:
         long = await client.publish("work.given", {"key": "long", "seconds": LONG}, id="long")
         for n in range(5):
             await client.publish("work.given", {"key": f"short-{n}", "seconds": 0.0}, id=f"short-{n}")

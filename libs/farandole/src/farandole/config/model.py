@@ -68,8 +68,9 @@ class Config(BaseSettings):
     `log`: URL of the event log. `assets`: folder of the asset store. `roots`: folders whose files a `file:` URI
     may name. `scratch`: parent of the folders that attempts work in. `schemas`: folder of the exported schemas.
     `path`: folders that services are imported from, beside the project's own. `partitions`: of the topics that a
-    service creates. `grace`: seconds that a service that is stopped may take to finish. `log_level` and
-    `log_format`: of the log lines on stderr. `up`: what to start. `step`: by service and step, its capacity.
+    service creates. `grace`: seconds that what runs is given to end when its service stops or scales out.
+    `log_level` and `log_format`: of the log lines on stderr. `up`: what to start. `step`: by service and step, its
+    capacity.
     """
 
     model_config = SettingsConfigDict(

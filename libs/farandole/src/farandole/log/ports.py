@@ -37,7 +37,7 @@ class Interest(NamedTuple):
     `group`: `service/step`; members of one group share the partitions. `start`: where a partition begins that
     the group never committed: at the beginning of the log, or now (the end when first leased).
     `inbox`: further topic that is read under the same lease, always from its beginning. `state`: compacted topic
-    restored by `restore`.
+    restored by `restore`. `grace`: seconds that a lease may take to be let go once it is wanted back.
     """
 
     group: str
@@ -45,6 +45,7 @@ class Interest(NamedTuple):
     start: str = "beginning"
     inbox: str | None = None
     state: str | None = None
+    grace: float = 30.0
 
 
 class Lease(NamedTuple):

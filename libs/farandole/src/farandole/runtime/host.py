@@ -33,7 +33,8 @@ class Options:
     """How a host runs its service.
 
     `inline`: every step on the event loop, for rehearsals. `replaced`: resources (by name) and settings (by
-    class name) that stand in for the declared ones. `partitions`: of topics that this service creates.
+    class name) that stand in for the declared ones. `partitions`: of topics that this service creates. `grace`:
+    seconds that what runs is given to end, when the service stops and when a partition goes to another member.
     `assets`, `roots` and `logging`: as worker processes are told them (see `WorkerSetup`).
     """
 
@@ -94,7 +95,7 @@ class Host:
                         forwarder = Forwarder(plan, topic)
                         self._forwarders.append(forwarder)
                         helpers.append(group.create_task(forwarder.run(self._log)))
-                worker = Worker(plan, self._log, self._sources, self._hooks)
+                worker = Worker(plan, self._log, self._sources, self._hooks, self._options.grace)
                 self._workers.append(worker)
                 group.create_task(worker.run(self._runner(plan, worker)))
             if started is not None:

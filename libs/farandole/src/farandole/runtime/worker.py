@@ -28,15 +28,15 @@ from farandole.runtime.told import TOLD, ended
 WINDOW = 1000  # deliveries without a row that a worker holds; polling waits above it
 POLL = 500  # records of one poll
 ROWS_LIMIT = 10_000  # delayed or parked deliveries of a partition above which its topic is no longer polled
-REVOKE_GRACE = 10.0  # seconds that a revoked partition may finish what runs
+COMMIT_GRACE = 10.0  # seconds that the commit of what has run may take, once nothing more is begun
 HOUSEKEEPING = 1.0  # seconds between two looks at what grew old, while anything is in flight
 
 
 class Worker:
-    """Implements `Crew` for its partitions."""
+    """Implements `Crew` for its partitions. `grace`: seconds that what runs has when a lease is wanted back."""
 
-    def __init__(self, plan: Plan, log: Log, sources: Sources, hooks: Hooks | None) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, log: Log, sources: Sources, hooks: Hooks | None, grace: float) -> None:
+        self.plan, self._grace = plan, grace
         self._log, self._sources, self._hooks = log, sources, hooks
         self._partitions: dict[int, Partition] = {}
         self._paused: set[int] = set()
@@ -115,7 +115,7 @@ class Worker:
         plan, policy = self.plan, self.plan.step.policy
         self._runner = runner
         inbox = None if plan.leased == plan.inbox else plan.inbox
-        interest = Interest(plan.producer, plan.leased, policy.start, inbox, plan.state)
+        interest = Interest(plan.producer, plan.leased, policy.start, inbox, plan.state, self._grace)
         self._sub = await self._log.subscribe(interest)
         if self._over.is_set():  # stopped while it was about to begin
             await self._sub.close()
@@ -216,7 +216,7 @@ class Worker:
             self._fail(error)
 
     async def _give_back(self, partition: Partition) -> None:
-        await self._drain([partition], REVOKE_GRACE)
+        await self._drain([partition], self._grace)
         self._forget(partition)
         await self._subscription.release(partition.lease)
         self._note("lease released", partition=partition.lease.partition)
@@ -229,7 +229,7 @@ class Worker:
         while any(p.running for p in partitions if not p.gone) and self.clock() < deadline:
             self._moved.clear()
             await self._some_move(min(0.5, max(0.0, deadline - self.clock())))
-        while (self._finished or self._committing) and self.clock() < deadline + REVOKE_GRACE:
+        while (self._finished or self._committing) and self.clock() < deadline + COMMIT_GRACE:
             self._moved.clear()
             await self._some_move(0.5)
 

@@ -19,7 +19,9 @@ TRANSACTION = 10.0
 APPENDING = 5.0
 """The same, of one that only appends: nobody ends its transaction sooner, as a successor does a member's."""
 MAX_POLL = 300.0
-"""Seconds that a member may stay away from its polling thread; no step runs there."""
+"""Seconds that a member may stay away from its polling thread, at least; no step runs there."""
+MARGIN = 30.0
+"""Seconds beyond its grace in which what was drained commits, and its lease is let go."""
 RECORD_LIMIT = 1_000_000
 """Bytes of key, value and headers; a topic's default limit less what a batch and its headers add."""
 _BATCH_LIMIT = 1_048_588  # the brokers' default of message.max.bytes
@@ -75,16 +77,17 @@ class Clients:
             return Producer(config | {"delivery.timeout.ms": int(3 * TRANSACTION * 1000)})
         return Producer(config | {"transactional.id": transactional_id, "transaction.timeout.ms": int(seconds * 1000)})
 
-    def member(self, group: str) -> Consumer:
-        """A member of a group, whose lease is its session."""
+    def member(self, group: str, grace: float) -> Consumer:
+        """A member of a group, whose lease is its session; it may take `grace` seconds and more to let go."""
         session = int(self.address.lease * 1000)
+        away = int(max(MAX_POLL, grace + 2 * MARGIN) * 1000)
         return Consumer(
             self._reading(group)
             | {
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": session,
                 "heartbeat.interval.ms": max(100, session // 5),
-                "max.poll.interval.ms": max(session, int(MAX_POLL * 1000)),
+                "max.poll.interval.ms": max(session, away),
                 "enable.partition.eof": True,
             }
         )

@@ -1,7 +1,7 @@
 """The thread that keeps a member in its group: it fetches and hears of rebalances, and runs no step.
 
 Every call of the consumer is made on this thread: from another one, beside a poll, confluent-kafka 2.16 stands still.
-A partition that is revoked is given up only after its holder let go of it, or after `BUDGET`; until then the
+A partition that is revoked is given up only after its holder let go of it, or after its time is over; until then the
 callback waits, while the client's own threads keep the session alive.
 """
 
@@ -15,8 +15,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from farandole.engines.kafka.failures import PASSING, error_of, unavailable
 
-BUDGET = 60.0
-"""Seconds that a revoked partition may take to be let go."""
 _BATCH = 1000
 _TICK = 0.02  # seconds after which the thread looks for what others ask of it
 
@@ -58,12 +56,12 @@ class Heard(Protocol):
 
 
 class Member:
-    """One consumer and its thread."""
+    """One consumer and its thread. `budget`: seconds that a revoked partition may take to be let go."""
 
-    def __init__(self, consumer: Consumer, topics: list[str], heard: Heard) -> None:
+    def __init__(self, consumer: Consumer, topics: list[str], heard: Heard, budget: float) -> None:
         self.membership: object = None
         """The client's word for group, member and generation, as of the last rebalance or `refresh`."""
-        self._consumer = consumer
+        self._consumer, self._budget = consumer, budget
         self._leased, self._topics, self._heard = topics[0], topics, heard
         self._given: set[int] = set()
         self._fetched: set[int] = set()
@@ -197,7 +195,7 @@ class Member:
         leaving = self._stopping.is_set()  # then nothing is drained, and the client no longer knows its group
         if not leaving:
             self._learn()  # what is drained commits in this generation
-            self._heard.revoked(wanted).wait(BUDGET)
+            self._heard.revoked(wanted).wait(self._budget)
         self._heard.let_go(wanted)
         self._given.difference_update(wanted)
         self._unassign(wanted)

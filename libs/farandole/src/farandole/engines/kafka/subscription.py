@@ -14,7 +14,7 @@ from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
 from farandole.engines.kafka.beginnings import PROOFS, Beginnings
 from farandole.engines.kafka.catalog import Catalog
-from farandole.engines.kafka.clients import Clients
+from farandole.engines.kafka.clients import MARGIN, Clients
 from farandole.engines.kafka.committer import Committer
 from farandole.engines.kafka.convert import record_of
 from farandole.engines.kafka.desk import Desk
@@ -70,7 +70,12 @@ class KafkaSubscription:
         self._closed = False
         self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
         self._beginnings = Beginnings(parts.catalog, parts.names, self._states)
-        self._member = Member(parts.clients.member(self._scene.group), list(self._outer.values()), self)
+        self._member = Member(
+            parts.clients.member(self._scene.group, interest.grace),
+            list(self._outer.values()),
+            self,
+            interest.grace + MARGIN,
+        )
         self._intake = Intake(self._member, parts.admin, self._outer, lambda error: self._tell(self._fail, error))
         transactor = Transactor(parts.clients, str(number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from farandole.client import AsyncClient
 from farandole.engines.open import open_log
 from farandole.events.event import Event
-from farandole.log.hooks import Ended
+from farandole.log.hooks import Ended, Ending
 from farandole.log.ports import Log
 from farandole.log.record import NewRecord
 from farandole.runtime.declare import Service
@@ -121,6 +121,10 @@ class _Count:
     def __post_init__(self) -> None:
         if self.left <= 0:
             self.reached.set()
+
+    def hears(self, ending: Ending) -> bool:
+        """Of every one."""
+        return True
 
     def ended(self, ended: Ended) -> None:
         """One fewer."""

@@ -83,9 +83,15 @@ def output_outside_the_transaction() -> None:
     real = Transactor.run
     aside: list[Producer] = []
 
-    def run(self: Transactor, records: Sequence[tuple[str, NewRecord]], offsets: Offsets | None = None) -> list[int]:
-        if offsets is None or not records:
-            return real(self, records, offsets)
+    def run(
+        self: Transactor,
+        records: Sequence[tuple[str, NewRecord]],
+        offsets: Offsets | None = None,
+        *,
+        places: bool = False,
+    ) -> list[int]:
+        if offsets is None or not records or places:
+            return real(self, records, offsets, places=places)
         if not aside:
             aside.append(self._clients.producer(None))
         transactor._produce(aside[0], *records[0], lambda error, message: None)
@@ -186,12 +192,14 @@ def position_of_what_was_fetched() -> None:
         moved: Mapping[Hold, Mapping[str, int]],
         told: Note,
         begun: Any = (),
+        *,
+        places: bool = False,
     ) -> list[int]:
         ahead = {
             hold: {topic: max(at, hold.queues[topic].last + 1) for topic, at in there.items()}
             for hold, there in moved.items()
         }
-        return real(self, records, ahead, told, begun)
+        return real(self, records, ahead, told, begun, places=places)
 
     _replace(Committer, "_transact", transact)
 

@@ -38,6 +38,10 @@ class Hooks(Protocol):
         """Entered around the user's code, in the thread or process that runs it."""
         ...
 
+    def hears(self, ending: Ending) -> bool:
+        """Whether `ended` makes anything of such an ending now; asked once a commit, for telling costs time."""
+        ...
+
     def ended(self, ended: Ended) -> None:
         """An attempt's outcome is durable."""
         ...

@@ -1,11 +1,11 @@
 """Attempts and their ends as telemetry is told of them."""
 
-from farandole.log.hooks import Attempt, Ended
+from farandole.log.hooks import Attempt, Ended, Ending
 from farandole.runtime.delivery import Delivery
 from farandole.runtime.outcome import Outcome
 from farandole.runtime.plan import Plan
 
-TOLD = ("completed", "held", "retrying", "dead")
+TOLD: tuple[Ending, ...] = ("completed", "held", "retrying", "dead")
 """Endings that hooks hear of; the others are the library's own business."""
 
 

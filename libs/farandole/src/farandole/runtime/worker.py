@@ -348,8 +348,9 @@ class Worker:
 
     def _tell(self, hooks: Hooks, batch: list[Outcome], prepared: list[Prepared], seconds: float) -> None:
         hooks.committed(self.plan.producer, sum(len(p.unit.outputs) for p in prepared), seconds)
+        heard = [ending for ending in TOLD if hooks.hears(ending)]
         for outcome in batch:
-            if outcome.ending in TOLD and not outcome.delivery.partition.gone:
+            if outcome.ending in heard and not outcome.delivery.partition.gone:
                 hooks.ended(ended(self.plan, outcome))
 
     def _note(self, event: str, **fields: Any) -> None:

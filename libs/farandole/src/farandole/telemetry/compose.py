@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from farandole.log.hooks import Attempt, Ended, Hooks
+from farandole.log.hooks import Attempt, Ended, Ending, Hooks
 
 
 def compose(hooks: Sequence[Hooks]) -> Hooks | None:
@@ -30,6 +30,9 @@ class _Composed:
             for hook in self._hooks:
                 stack.enter_context(hook.running(attempt))
             yield
+
+    def hears(self, ending: Ending) -> bool:
+        return any(hook.hears(ending) for hook in self._hooks)
 
     def ended(self, ended: Ended) -> None:
         for hook in self._hooks:

@@ -89,11 +89,15 @@ class LoggingHooks:
         """Lines that are logged inside name the attempt."""
         return _Running(attempt)
 
+    def hears(self, ending: Ending) -> bool:
+        """Whether lines of its level are logged."""
+        return self._log.is_enabled_for(_ENDINGS[ending][0])
+
     def ended(self, ended: Ended) -> None:
         """One line, at the ending's level."""
-        level, text = _ENDINGS[ended.ending]
-        if not self._log.is_enabled_for(level):
+        if not self.hears(ended.ending):
             return
+        level, text = _ENDINGS[ended.ending]
         event = ended.attempt.event
         fields = _names(ended.attempt) | {
             "type": event and event.type,

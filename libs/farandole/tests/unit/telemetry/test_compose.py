@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from farandole.events.envelope import Envelope
-from farandole.log.hooks import Attempt, Ended, Hooks
+from farandole.log.hooks import Attempt, Ended, Ending, Hooks
 from farandole.telemetry.compose import compose
 
 ATTEMPT = Attempt("s", "t", "d", "w", Envelope("e", "src", "a.b", 1, b"{}"), 1, "h")
@@ -25,6 +25,10 @@ class Listening:
             yield
         finally:
             self.told.append(f"{self.name} out")
+
+    def hears(self, ending: Ending) -> bool:
+        """Of every one."""
+        return True
 
     def ended(self, ended: Ended) -> None:
         self.told.append(f"{self.name} {ended.ending}")

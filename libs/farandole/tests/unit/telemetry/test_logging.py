@@ -209,6 +209,7 @@ def test_what_is_not_logged_is_not_built(lines: Callable[[], list[dict[str, Any]
     configure_logging("INFO", json=True)
     hooks = LoggingHooks()
     for ending in ("completed", "held"):
+        assert not hooks.hears(ending)
         hooks.ended(Ended(ATTEMPT, ending, started=None, finished=None, outputs=1, error=Untouchable()))  # type: ignore[arg-type]  # anything that touches them fails
     hooks.committed("extract", 500, 0.1)
     assert lines() == []

@@ -93,7 +93,7 @@ class Appender:
         return [Place(r.topic, r.partition or 0, offset) for r, offset in zip(records, offsets, strict=True)]
 
     def _write_all(self, records: list[NewRecord]) -> list[int]:
-        return self._transactor.run([(self._names.outer(record.topic), record) for record in records])
+        return self._transactor.run([(self._names.outer(record.topic), record) for record in records], places=True)
 
     def _write_one(self, records: list[NewRecord]) -> list[int]:
         """Alone it is all or nothing by itself, and needs no transaction."""

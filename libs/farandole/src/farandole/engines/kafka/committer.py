@@ -80,7 +80,7 @@ class Committer:
                 [] if state is None else [NewRecord(state, None, ENTERED, partition=h.lease.partition) for h in holds]
             )
             moved = {hold: dict(hold.positions) for hold in holds}
-            written = self._transact(fresh + ends, moved, Note(self.transactor.id))
+            written = self._transact(fresh + ends, moved, Note(self.transactor.id), places=True)
             for hold, offset in zip(holds if ends else (), written[len(fresh) :], strict=True):
                 hold.state_end = offset + 1
 
@@ -146,6 +146,8 @@ class Committer:
         moved: Mapping[Hold, Mapping[str, int]],
         told: Note,
         begun: Collection[Hold] = (),
+        *,
+        places: bool = False,
     ) -> list[int]:
         offsets = []
         for hold, positions in moved.items():
@@ -153,7 +155,7 @@ class Committer:
             note = told._replace(epoch=lease.epoch, begun=lease.topic in hold.begun or hold in begun)
             offsets += self._offsets(hold, positions, note)
         named = [(self._names.outer(record.topic), record) for record in records]
-        return self.transactor.run(named, Offsets(offsets, self._member.membership))
+        return self.transactor.run(named, Offsets(offsets, self._member.membership), places=places)
 
     def _offsets(self, hold: Hold, positions: Mapping[str, int], note: Note) -> list[TopicPartition]:
         lease = hold.lease

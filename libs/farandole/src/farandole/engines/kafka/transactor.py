@@ -78,21 +78,23 @@ class Transactor:
         """The transactional id in use."""
         return f"{self._clients.name}-{self._name}-{self._life}"
 
-    def run(self, records: Sequence[tuple[str, NewRecord]], offsets: Offsets | None = None) -> list[int]:
-        """Write records (with Kafka's name of their topic) and positions together; the offsets of the records.
+    def run(
+        self, records: Sequence[tuple[str, NewRecord]], offsets: Offsets | None = None, *, places: bool = False
+    ) -> list[int]:
+        """Write records (with Kafka's name of their topic) and positions together; the records' `places` if wanted.
 
         Raises Aborted, Unknown, or LogUnavailable where no producer could be had.
         """
         producer = self.begin()
-        written = [-1] * len(records)
+        written = [-1] * len(records) if places else []
         failed: list[KafkaError] = []
+        noted = partial(_note, failed)
         self.passed("before-begin")
         try:
             producer.begin_transaction()
             self.passed("after-begin")
             for number, (topic, record) in enumerate(records):
-                noted = partial(_note, written, failed, number)
-                _produce(producer, topic, record, noted)
+                _produce(producer, topic, record, partial(_place, written, failed, number) if places else noted)
             if offsets is not None:
                 with self._within(_STEP):
                     producer.send_offsets_to_transaction(list(offsets.positions), offsets.membership, _STEP)
@@ -201,7 +203,12 @@ def _produce(
             return
 
 
-def _note(written: list[int], failed: list[KafkaError], number: int, error: KafkaError | None, sent: Message) -> None:
+def _note(failed: list[KafkaError], error: KafkaError | None, sent: Message) -> None:
+    if error is not None:
+        failed.append(error)
+
+
+def _place(written: list[int], failed: list[KafkaError], number: int, error: KafkaError | None, sent: Message) -> None:
     if error is not None:
         failed.append(error)
     else:

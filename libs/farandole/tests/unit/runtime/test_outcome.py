@@ -50,7 +50,7 @@ def _ended(plan: Plan, envelope: Envelope, went: Went | None, *, attempt: int, w
 _scopes = st.lists(st.builds(Level, st.just("g" * 16), st.integers(0, 2), st.just(3)), max_size=2).map(tuple)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     scope=_scopes,
     generation=st.integers(0, 3),

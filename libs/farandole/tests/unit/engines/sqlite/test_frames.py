@@ -1,7 +1,7 @@
 """Frames hold whatever records there are, and nothing that is no record."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farandole.engines.sqlite.frames import decode, decode_headers, encode, encode_headers
@@ -24,6 +24,7 @@ def stored(records: list[NewRecord], base: int = 7) -> list[Record]:
     return [Record("t", 3, base + n, 1.5, r.key, r.value, r.headers) for n, r in enumerate(records)]
 
 
+@settings(deadline=None)
 @given(st.lists(headers, min_size=1, max_size=12) | alike, octets)
 def test_what_is_read_equals_what_was_written(shapes: list[tuple[tuple[str, bytes | None], ...]], body: bytes) -> None:
     """Whatever the headers: alike, repeated, of different shape, absent, not text."""

@@ -32,7 +32,7 @@ def topic_of(log: SqliteLog, name: str = "work") -> Topic:
     return log._handle.catalog.get(name)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(1, 7), min_size=1, max_size=8),
     st.integers(0, 60),

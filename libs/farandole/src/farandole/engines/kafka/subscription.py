@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -18,21 +18,21 @@ from farandole.engines.kafka.clients import MARGIN, Clients
 from farandole.engines.kafka.committer import Committer
 from farandole.engines.kafka.convert import record_of
 from farandole.engines.kafka.desk import Desk
-from farandole.engines.kafka.failures import RIGHTS, unavailable
-from farandole.engines.kafka.hold import Claim, Hold
+from farandole.engines.kafka.failures import unavailable
+from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.intake import Intake
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.positions import Positions
 from farandole.engines.kafka.pump import Pump
 from farandole.engines.kafka.state import StateReader
+from farandole.engines.kafka.taker import Taker
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
 from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnavailable
 from farandole.log.ports import Committed, Interest, Lease, Polled, Unit
 from farandole.log.record import Record
 
 _LEAVING = 15.0  # seconds to say that it let go; a successor finds out by itself
-_AGAIN = 0.1  # seconds until a take-over or a commit that a rebalance crossed is tried again
 
 
 class Parts(NamedTuple):
@@ -56,10 +56,6 @@ class KafkaSubscription:
         self._outer = {name: parts.names.outer(name) for name in (interest.topic, interest.inbox) if name}
         self._inner = {outer: name for name, outer in self._outer.items()}
         self._holds: dict[int, Hold] = {}
-        self._assigned: set[int] = set()
-        self._claims: dict[int, Claim] = {}
-        self._taker: asyncio.Task[None] | None = None
-        self._leaving: set[int] = set()
         self._returning: list[tuple[set[int], threading.Event]] = []
         self._granted: list[Lease] = []
         self._revoking: list[Lease] = []
@@ -69,7 +65,6 @@ class KafkaSubscription:
         self._failure: FarandoleError | None = None
         self._closed = False
         self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
-        self._beginnings = Beginnings(parts.catalog, parts.names, self._states)
         self._member = Member(
             parts.clients.member(self._scene.group, interest.grace),
             list(self._outer.values()),
@@ -82,6 +77,8 @@ class KafkaSubscription:
         self._desk = Desk(self._committer, f"commit-{number}")
         self._pump = Pump(self._committer, self._desk, parts.catalog, self._scene, self._holds)
         self._advancer = Advancer(self._pump, self._holds)
+        beginnings = Beginnings(parts.catalog, parts.names, self._states)
+        self._taker = Taker(self._scene, beginnings, self._committer, self._desk, held=self._holds, granted=self._grant)
         self._member.start()
 
     # -- the port ---------------------------------------------------------------------------------------------
@@ -150,18 +147,15 @@ class KafkaSubscription:
         hold = self._holds.get(lease.partition)
         if hold is None or hold.lease != lease:
             return
-        self._leaving.add(lease.partition)
-        try:
+        with self._taker.leaving(lease.partition):
             self._forget(hold)
             await self._leave([hold])
             if not hold.revoking:
                 await asyncio.wrap_future(self._member.leave_off(lease.partition))
-        finally:
-            self._leaving.discard(lease.partition)
         if hold.revoking:
             self._let_go_of(lease.partition)
-        else:
-            self._take_over()
+        elif not self._closed:
+            self._begin(self._taker.work())
 
     async def close(self) -> None:
         """See `Subscription.close`."""
@@ -172,7 +166,6 @@ class KafkaSubscription:
         self._advancer.stop()
         held = list(self._holds.values())
         self._holds.clear()
-        self._assigned.clear()
         for task in self._tasks:
             task.cancel()
         self._pump.close()
@@ -191,7 +184,7 @@ class KafkaSubscription:
 
     def assigned(self, partitions: list[int]) -> None:
         """See `Heard.assigned`."""
-        self._claims.update({number: Claim() for number in partitions})
+        self._taker.claim(partitions)
         self._tell(self._on_assigned, partitions)
 
     def revoked(self, partitions: list[int]) -> threading.Event:
@@ -203,13 +196,13 @@ class KafkaSubscription:
 
     def lost(self, partitions: list[int]) -> None:
         """See `Heard.lost`."""
-        for number in partitions:
-            self._claims[number].gone = True
+        for claim in self._taker.claims(partitions):
+            claim.gone = True
         self._tell(self._on_lost, partitions)
 
     def let_go(self, partitions: list[int]) -> None:
         """See `Heard.let_go`."""
-        self._committer.drop([self._claims[number] for number in partitions])
+        self._committer.drop(self._taker.claims(partitions))
         self._tell(self._on_lost, partitions)
 
     def came(self, messages: list[Message]) -> None:
@@ -240,11 +233,11 @@ class KafkaSubscription:
     def _on_assigned(self, partitions: list[int]) -> None:
         if self._closed:
             return
-        self._assigned.update(partitions)
-        self._take_over()
+        self._taker.want(partitions)
+        self._begin(self._taker.work())
 
     def _on_revoked(self, partitions: list[int], done: threading.Event) -> None:
-        self._assigned.difference_update(partitions)
+        self._taker.unwant(partitions)
         wanted = [hold for number in partitions if (hold := self._holds.get(number)) is not None]
         if self._closed or not wanted:
             done.set()
@@ -256,7 +249,7 @@ class KafkaSubscription:
         self._bell.set()
 
     def _on_lost(self, partitions: list[int]) -> None:
-        self._assigned.difference_update(partitions)
+        self._taker.unwant(partitions)
         for number in partitions:
             hold = self._holds.get(number)
             if hold is not None:
@@ -287,11 +280,10 @@ class KafkaSubscription:
         self._failure = self._failure or error
         self._bell.set()
 
-    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -300,46 +292,6 @@ class KafkaSubscription:
             self._fail(error)
         elif error is not None:
             self._fail(LogUnavailable(f"{self._interest.group} could not take over: {error!r}"))
-
-    def _take_over(self) -> None:
-        """One at a time: two that took the same partition over would each go on where it stood before the other."""
-        if self._taker is None and not self._closed:
-            self._taker = self._begin(self._take_all())
-
-    async def _take_all(self) -> None:
-        try:
-            await self._take_all_over()
-        finally:
-            self._taker = None
-
-    async def _take_all_over(self) -> None:
-        """Until each that is assigned is held, or given to somebody else."""
-        await self._beginnings.prepare()
-        while wanted := sorted(self._assigned - self._holds.keys() - self._leaving):
-            try:
-                holds = await self._end_predecessors({number: self._claims[number] for number in wanted})
-                await self._desk.do(self._committer.enter, holds, self._interest.state)
-            except (Aborted, Unknown) as failed:
-                if failed.error.code() in RIGHTS:
-                    raise unavailable(f"{self._interest.group} can't take over", failed.error) from failed
-                self._committer.refresh()
-                await asyncio.sleep(_AGAIN)
-                continue
-            for hold in holds:
-                if hold.lease.partition in self._assigned and not hold.gone:
-                    self._grant(hold)
-
-    async def _end_predecessors(self, claims: Mapping[int, Claim]) -> list[Hold]:
-        """What each of them, and a try of our own, left open is ended; then where to go on."""
-        await self._desk.do(self._committer.transactor.begin)
-        for id in await takeover.predecessors(self._scene, list(claims)) - {self._committer.transactor.id}:
-            await self._desk.do(self._committer.transactor.fence, id)
-        return await takeover.holds(
-            self._scene,
-            claims,
-            self._beginnings,
-            lambda: self._desk.do(self._committer.prove, self._scene.proof),
-        )
 
     def _grant(self, hold: Hold) -> None:
         self._holds[hold.lease.partition] = hold

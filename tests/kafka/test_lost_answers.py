@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.kafka.proxy import (
     TXN_OFFSET_COMMIT,
     Deed,
     Fault,
+    Proxy,
     proxied,
 )
 from tests.kafka.session import without_kafka
@@ -42,6 +44,19 @@ def before() -> Iterator[tuple[Cluster, int]]:
         without_kafka(error)
 
 
+@asynccontextmanager
+async def through(before: tuple[Cluster, int]) -> AsyncIterator[tuple[KafkaLog, Proxy]]:
+    """A log of its own behind the proxy."""
+    cluster, port = before
+    host, _, real = cluster.bootstrap.partition(":")
+    async with proxied(port, (host, int(real))) as proxy:
+        log = await KafkaLog.open(f"kafka://{HOST}:{port}/p{uuid.uuid4().hex[:8]}?lease=6")
+        try:
+            yield log, proxy
+        finally:
+            await log.close()
+
+
 async def hold(log: KafkaLog) -> tuple[Subscription, Lease]:
     """The only partition of a topic with something in it."""
     await log.ensure([TopicSpec("work"), TopicSpec("out")])
@@ -56,45 +71,31 @@ async def hold(log: KafkaLog) -> tuple[Subscription, Lease]:
 @pytest.mark.parametrize("api", [PRODUCE, ADD_PARTITIONS, ADD_OFFSETS, TXN_OFFSET_COMMIT, END_TXN])
 async def test_each_commit_is_there_once(before: tuple[Cluster, int], api: int) -> None:
     """Commits go on one after the other; all return without a fence, and their outputs stand once, in order."""
-    cluster, port = before
-    host, _, real = cluster.bootstrap.partition(":")
-    async with proxied(port, (host, int(real))) as proxy:
-        log = await KafkaLog.open(f"kafka://{HOST}:{port}/p{uuid.uuid4().hex[:8]}?lease=6")
-        try:
-            subscription, lease = await hold(log)
-            faults = {
-                number: Fault(api, deed, seconds=3.0 if deed == "delay" else 0.0) for number, deed in DEEDS.items()
-            }
-            for number in range(COMMITS):
-                if number in faults:
-                    proxy.inflict(faults[number])
-                unit = Unit(lease, [NewRecord("out", b"%d" % number)], {"work": number + 1})
-                async with asyncio.timeout(30):
-                    assert (await subscription.commit([unit])).fenced == []
-            assert [fault.done for fault in faults.values()] == [1, 1, 1]
-            assert await read(log) == [b"%d" % n for n in range(COMMITS)]
-            assert (await log.committed("shop/pack"))["work", 0] == COMMITS
-        finally:
-            await log.close()
+    async with through(before) as (log, proxy):
+        subscription, lease = await hold(log)
+        faults = {number: Fault(api, deed, seconds=3.0 if deed == "delay" else 0.0) for number, deed in DEEDS.items()}
+        for number in range(COMMITS):
+            if number in faults:
+                proxy.inflict(faults[number])
+            unit = Unit(lease, [NewRecord("out", b"%d" % number)], {"work": number + 1})
+            async with asyncio.timeout(30):
+                assert (await subscription.commit([unit])).fenced == []
+        assert [fault.done for fault in faults.values()] == [1, 1, 1]
+        assert await read(log) == [b"%d" % n for n in range(COMMITS)]
+        assert (await log.committed("shop/pack"))["work", 0] == COMMITS
 
 
 async def test_a_commit_that_the_client_gave_up_is_not_made_again(before: tuple[Cluster, int]) -> None:
     """The brokers commit at once; the answer is lost after the client has called its own transaction failed."""
-    cluster, port = before
-    host, _, real = cluster.bootstrap.partition(":")
-    async with proxied(port, (host, int(real))) as proxy:
-        log = await KafkaLog.open(f"kafka://{HOST}:{port}/p{uuid.uuid4().hex[:8]}?lease=6")
-        try:
-            subscription, lease = await hold(log)
-            late = proxy.inflict(Fault(END_TXN, "lose answer", seconds=TRANSACTION + 2.0))
-            unit = Unit(lease, [NewRecord("out", b"0")], {"work": 1})
-            async with asyncio.timeout(60):
-                assert (await subscription.commit([unit])).fenced == []
-            assert late.done == 1
-            assert await read(log, 1) == [b"0"]
-            assert (await log.committed("shop/pack"))["work", 0] == 1
-        finally:
-            await log.close()
+    async with through(before) as (log, proxy):
+        subscription, lease = await hold(log)
+        late = proxy.inflict(Fault(END_TXN, "lose answer", seconds=TRANSACTION + 2.0))
+        unit = Unit(lease, [NewRecord("out", b"0")], {"work": 1})
+        async with asyncio.timeout(60):
+            assert (await subscription.commit([unit])).fenced == []
+        assert late.done == 1
+        assert await read(log, 1) == [b"0"]
+        assert (await log.committed("shop/pack"))["work", 0] == 1
 
 
 async def read(log: KafkaLog, count: int = COMMITS) -> list[bytes | None]:

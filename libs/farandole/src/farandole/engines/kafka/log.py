@@ -183,7 +183,7 @@ class KafkaLog:
         members = group.members  # type: ignore[attr-defined]
         assigned = [(tp.topic, tp.partition) for member in members for tp in member.assignment.topic_partitions]
         async with positions_of(self._clients, self._names.outer(name)) as positions:
-            notes = await positions.of(assigned, stable=False)
+            notes = await positions.lately(assigned)
         found = []
         for member in members:
             for tp in member.assignment.topic_partitions:

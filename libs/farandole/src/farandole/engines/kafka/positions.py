@@ -7,7 +7,7 @@ broker that has just ceased to coordinate the group (it looks for a membership t
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from farandole.engines.kafka.worker import Worker
 PATIENCE = 60.0
 """Seconds for an answer: brokers may be away, or an open transaction hold positions back, which they end sooner."""
 _ANSWER = 5.0  # seconds for one try
+_MOMENT = 1.0  # seconds that the marks of a transaction that has just ended may take
 _AGAIN = 0.05
 
 
@@ -65,7 +66,7 @@ class Positions:
         wanted = [TopicPartition(*place) for place in places]
         deadline = time.monotonic() + PATIENCE
         while wanted:
-            found = await self._worker.do(self._ask, wanted, stable)
+            found = await self._worker.do(self._ask, wanted, stable, _ANSWER)
             if not isinstance(found, KafkaError):
                 return found
             if found.code() == KafkaError.GROUP_ID_NOT_FOUND:
@@ -75,17 +76,23 @@ class Positions:
             await asyncio.sleep(_AGAIN)
         return {}
 
+    async def lately(self, places: Sequence[Place]) -> dict[Place, Position]:
+        """Stable ones, or, where a transaction stays open for longer than a moment, those of before it."""
+        wanted = [TopicPartition(*place) for place in places]
+        found = await self._worker.do(self._ask, wanted, True, _MOMENT) if wanted else {}
+        return await self.of(places, stable=False) if isinstance(found, KafkaError) else found
+
     async def close(self) -> None:
         """Disconnect."""
         for onlooker in self._onlookers.values():
             await self._worker.do(onlooker.close)
         self._worker.end()
 
-    def _ask(self, wanted: list[TopicPartition], stable: bool) -> dict[Place, Position] | KafkaError:
+    def _ask(self, wanted: list[TopicPartition], stable: bool, within: float) -> dict[Place, Position] | KafkaError:
         if stable not in self._onlookers:
             self._onlookers[stable] = self._clients.onlooker(self._group, stable=stable)
         try:
-            answer = self._onlookers[stable].committed(wanted, _ANSWER)
+            answer = self._onlookers[stable].committed(wanted, within)
         except KafkaException as raised:
             return error_of(raised)
         errors = [tp.error for tp in answer if tp.error is not None]

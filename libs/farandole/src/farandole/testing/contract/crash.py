@@ -99,7 +99,7 @@ async def a_successor_finishes_what_a_crash_left(rig: Rig) -> None:
 
     async def finished() -> bool:
         await asyncio.gather(*(heir.work(s.outputs) for heir, s in zip(heirs, made, strict=True)))
-        return [await visible(witness, scene) for scene in made] == [(COUNT,) * 3] * len(made)
+        return await asyncio.gather(*(visible(witness, scene) for scene in made)) == [(COUNT,) * 3] * len(made)
 
     await eventually(rig, finished, "every record handled once after every crash")
     for scene in made:

@@ -20,7 +20,7 @@ SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(
 JOBS ?= auto
 STAGES ?= 3
 KILLS ?= 100
-BROKERS ?= 10
+BROKERS ?= 14
 NETWORK ?= 40
 SEED ?= 1
 MUTANT ?=
@@ -28,8 +28,9 @@ BOOK ?=
 PYTEST_ARGS ?=
 CHECKED ?=
 NODES ?= 1
+MINUTES ?= 30
 
-.PHONY: help setup check format test demo kafka bench bench-kafka chaos chaos-kafka rehearsal proofs schemas sla-watcher wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka soak-kafka chaos chaos-kafka rehearsal proofs schemas sla-watcher wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -50,13 +51,14 @@ format: setup  ## format the code, and mend what ruff can mend
 	$(PY) -m ruff check --fix .
 
 # What starts services of its own runs a file at a time in each worker, for such a file shares what it started, and
-# in more workers than there are cores, for it waits a lot; the storm of kills runs alone, after the rest.
+# in more workers than there are cores, for it waits a lot; the storms of kills run alone, after the rest.
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
-	$(PY) -m pytest tests/kafka -q -n $(JOBS) -m 'slow' $(PYTEST_ARGS)
+	$(PY) -m pytest tests/kafka -q -n $(STAGES) -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
+	$(PY) -m pytest tests/chaos_kafka -q -m chaos $(PYTEST_ARGS)
 
 demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/demo
 	$(PY) -m scripts.demo $(if $(filter command,$(firstword $(origin LOG))),--log $(LOG))
@@ -73,10 +75,13 @@ bench-kafka: setup  ## measure on a real Kafka, beside raw clients and other fra
 	sh tests/bench_kafka/peers.sh
 	$(PY) -m tests.bench_kafka
 
+soak-kafka: setup  ## half of what a hop on a real Kafka can do, for MINUTES=30; exit 1 where something grows
+	$(PY) -m tests.bench_kafka.soak --minutes $(MINUTES)
+
 chaos: setup  ## kill services while they work: KILLS=100 SEED=1
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
-chaos-kafka: setup  ## services, brokers and network fail on a real Kafka: KILLS=100 BROKERS=10 NETWORK=40 SEED=1 MUTANT=name BOOK=file
+chaos-kafka: setup  ## services, brokers and network fail on a real Kafka: KILLS=100 BROKERS=14 NETWORK=40 SEED=1 MUTANT=name BOOK=file
 	$(PY) -m tests.chaos_kafka --kills $(KILLS) --brokers $(BROKERS) --network $(NETWORK) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(BOOK),--book $(BOOK)) --json
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect

@@ -39,14 +39,16 @@ async def move(event: Measured) -> Moved:
 
 def sample(count: int) -> list[Measured]:
     """Events whose keys repeat now and then, as instruments do."""
-    return [
-        Measured(
-            key=f"instrument-{n % 997:04d}",
-            site=f"station {n % 41} on the northern slope",
-            value=n * 0.37,
-            count=n,
-            series=[n * 0.5, n * 0.25, n * 0.125, 1.0, 2.0],
-            note="a remark of the length that people write " * 3,
-        )
-        for n in range(count)
-    ]
+    return [measured(n) for n in range(count)]
+
+
+def measured(n: int) -> Measured:
+    """The event of this number."""
+    return Measured(
+        key=f"instrument-{n % 997:04d}",
+        site=f"station {n % 41} on the northern slope",
+        value=n * 0.37,
+        count=n,
+        series=[n * 0.5, n * 0.25, n * 0.125, 1.0, 2.0],
+        note="a remark of the length that people write " * 3,
+    )

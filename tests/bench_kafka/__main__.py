@@ -8,10 +8,7 @@ Exit codes: 0; 1 where a bar is missed or could not be judged; 78 where no Kafka
 import argparse
 import asyncio
 import json
-import os
-import platform
 import signal
-import subprocess
 import sys
 import time
 from typing import NamedTuple
@@ -21,14 +18,13 @@ from rich.console import Console
 from farandole.cli.codes import Code
 from scripts.kafka import Cluster, NoKafka, kafka_cluster
 from tests.bench_kafka import flows, latency, throughput
+from tests.bench_kafka.about import about
 from tests.bench_kafka.broker import Broker
-from tests.bench_kafka.peers import PEERS, PEERS_PYTHON, versions
+from tests.bench_kafka.peers import PEERS, PEERS_PYTHON
 from tests.bench_kafka.report import Found, as_json, judged, show
 
 JAVA_OPTIONS = ("-Xmx1g",)  # beside those of scripts.kafka: what is preloaded must not wear its memory out
 PARTS = ("throughput", "latency", "flows")
-HERE = ("confluent-kafka", "aiokafka", "pydantic", "msgspec")
-THERE = ("faststream", "faust-streaming", "quixstreams", "dask", "dbos", "prefect", "confluent-kafka", "aiokafka")
 _QUICK = 0.1  # of all counts, one round: shows that it works, and nothing of how fast
 
 
@@ -57,7 +53,7 @@ def main() -> int:
     everything = not options.only and set(options.parts) == set(PARTS)
     bars = judged(found, complete=everything)
     show(found, bars, Console(width=150))
-    report = json.dumps(as_json(found, bars) | {"about": _about(time.monotonic() - begun)})
+    report = json.dumps(as_json(found, bars) | {"about": about(time.monotonic() - begun, peers=True)})
     sys.stdout.write(report + "\n")
     if options.json_file:
         with open(options.json_file, "w", encoding="utf-8") as file:
@@ -94,19 +90,6 @@ def _measured(cluster: Cluster, options: argparse.Namespace) -> Found:
     finally:
         broker.close()
     return found
-
-
-def _about(seconds: float) -> dict[str, object]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "here": versions(sys.executable, HERE),
-        "peers": versions(str(PEERS_PYTHON), THERE),
-        "commit": commit.stdout.strip(),
-        "seconds": round(seconds),
-        "load": os.getloadavg(),
-    }
 
 
 if __name__ == "__main__":

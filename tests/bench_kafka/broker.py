@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -111,11 +119,19 @@ class Broker:
         seconds = (max(moments) - min(moments)) / 1000 if moments else 0.0
         return Recount(lost, twice, seconds, moments.count(min(moments, default=0)), self.end(topic) - len(moments))
 
-    def read(self, topic: str) -> Iterator[Message]:
-        """All that is committed by now."""
+    def committed(self, group: str, topic: str) -> int:
+        """Where a group goes on in a topic; 0 where it has not begun."""
+        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, None)])
+        found: dict[str, int] = {
+            place.topic: place.offset for place in asked[group].result(TIMEOUT).topic_partitions or []
+        }
+        return max(0, found.get(topic, 0))
+
+    def read(self, topic: str, within: float = TIMEOUT) -> Iterator[Message]:
+        """All that is committed by now. Raises RuntimeError after `within` seconds."""
         with closing(self.reader("recount")) as consumer:
             consumer.assign([TopicPartition(topic, 0, 0)])
-            until = time.monotonic() + TIMEOUT
+            until = time.monotonic() + within
             while time.monotonic() < until:
                 for message in consumer.consume(_AT_ONCE, 0.2):
                     error = message.error()
@@ -125,7 +141,7 @@ class Broker:
                         return
                     else:
                         raise KafkaException(error)
-        raise RuntimeError(f"{topic} was not read to its end in {TIMEOUT:.0f} s")
+        raise RuntimeError(f"{topic} was not read to its end in {within:.0f} s")
 
 
 def median(values: Iterable[float]) -> float:

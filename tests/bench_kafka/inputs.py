@@ -7,8 +7,8 @@ from typing import NamedTuple
 from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
 from farandole.events.manifest import Manifest, StepManifest
+from tests.bench import events
 from tests.bench.chain import Hop0
-from tests.bench.events import Measured, sample
 
 UPSTREAM = Manifest(service="up", version="0", steps=[StepManifest(name="stream", inputs=[])])
 """So that the input comes from within the dance, as on every hop but the first."""
@@ -28,7 +28,12 @@ class Raw(NamedTuple):
 
 def measured(count: int, *, headers: bool) -> list[Raw]:
     """`count` events, numbered by their field `count`."""
-    return [_raw(event, f"{number:032x}", headers) for number, event in enumerate(sample(count))]
+    return [numbered(number, headers=headers) for number in range(count)]
+
+
+def numbered(number: int, *, headers: bool) -> Raw:
+    """The event whose field `count` is this."""
+    return _raw(events.measured(number), f"{number:032x}", headers)
 
 
 def hop(number: int, *, source: str) -> Raw:
@@ -50,10 +55,10 @@ def sent(value: bytes) -> float:
 
 def size() -> int:
     """Bytes of JSON of one measured event, on average."""
-    events = sample(1000)
-    return round(sum(len(event.data()) for event in events) / len(events))
+    found = events.sample(1000)
+    return round(sum(len(event.data()) for event in found) / len(found))
 
 
-def _raw(event: Measured, name: str, headers: bool) -> Raw:
+def _raw(event: events.Measured, name: str, headers: bool) -> Raw:
     envelope = Envelope(name, SOURCE, "measured", 1, event.data(), event.key, name, "0" * 32, (), 0, _TRACE)
     return Raw(event.key.encode(), event.data(), list(encode(envelope).headers) if headers else [])

@@ -25,9 +25,12 @@ class Running:
 
     def cpu(self) -> float:
         """Seconds of CPU so far, its children's too. Raises RuntimeError where it has ended."""
+        return sum(sum(member.cpu_times()[:2]) for member in self.family())
+
+    def family(self) -> list[psutil.Process]:
+        """The process and its children. Raises RuntimeError where it has ended."""
         self.check()
-        family = [self._there, *self._there.children(recursive=True)]
-        return sum(sum(member.cpu_times()[:2]) for member in family)
+        return [self._there, *self._there.children(recursive=True)]
 
     def check(self) -> None:
         """Raises RuntimeError with what it said, where it has ended."""

@@ -100,7 +100,8 @@ async def _once(broker: Broker, stage: Stage, peer: Peer, share: float, interval
     count = max(1_000, int(peer.events * share))
     tag = uuid.uuid4().hex[:8]
     if peer.name == OURS:
-        ends = await _own_ground(broker, f"run-{tag}", count)
+        ends = await own_ground(broker.bootstrap, f"run-{tag}")
+        broker.preload(ends.source, measured(count, headers=True))
     else:
         ends = Ends(broker.bootstrap, stage.source(count, headers=peer.headers), f"out-{tag}", f"journal-{tag}", "")
         broker.make(ends.sink, ends.journal)
@@ -137,9 +138,9 @@ def _watched(broker: Broker, running: Running, sink: str, count: int) -> float:
     return 1000 * (latest[1] - begun[1]) / (latest[0] - begun[0])
 
 
-async def _own_ground(broker: Broker, namespace: str, count: int) -> Ends:
+async def own_ground(bootstrap: str, namespace: str) -> Ends:
     """Farandole's topics, as it wants them, in a namespace of the run."""
-    log = await KafkaLog.open(f"kafka://{broker.bootstrap}/{namespace}")
+    log = await KafkaLog.open(f"kafka://{bootstrap}/{namespace}")
     try:
         await log.ensure([TopicSpec("measured", 1), TopicSpec("moved", 1), TopicSpec("farandole.journal", 1)])
         await log.ensure([TopicSpec("farandole.manifests", 1, compacted=True)])
@@ -147,8 +148,7 @@ async def _own_ground(broker: Broker, namespace: str, count: int) -> Ends:
     finally:
         await log.close()
     source, sink, journal = (f"{namespace}.{name}" for name in ("measured", "moved", "farandole.journal"))
-    broker.preload(source, measured(count, headers=True))
-    return Ends(broker.bootstrap, source, sink, journal, namespace)
+    return Ends(bootstrap, source, sink, journal, namespace)
 
 
 def _say(what: str, peer: Peer, one: Run) -> None:

@@ -86,7 +86,9 @@ def _run(plan: Plan, kept: Path | None) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="chaos_kafka", description="Kills services and brokers; judges the log.")
     parser.add_argument("--kills", type=int, default=100, help="of services")
-    parser.add_argument("--brokers", type=int, default=10, help="broker faults: kills, stand-stills, rolling restarts")
+    parser.add_argument(
+        "--brokers", type=int, default=14, help="broker faults: five kills to one stand-still and one rolling restart"
+    )
     parser.add_argument("--network", type=int, default=40, help="network faults: losses, delays, nodes cut off")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=30.0, help="no fault begins after so long")

@@ -21,6 +21,7 @@ LOOK = 0.3  # seconds between two looks at all processes
 INSIDE = 0.7  # share of kills inside a step
 COMMITTING = 0.15  # share of kills soon after a step has ended, while it commits; the others: at any time
 COMMIT = 0.04  # seconds that a commit may take
+BUSY = 4.0  # seconds to wait for a step that runs; with a node away there may be none
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
 ZOMBIE_EACH = 8  # kills
 SLOWER = 2.0  # times, while a node is not to be had: a good part of the kills is to stand alone
@@ -57,7 +58,7 @@ class Attack:
     async def _kill(self) -> bool:
         draw = self._chance.random()
         if draw < INSIDE + COMMITTING:
-            pid = await self._busy(10.0)
+            pid = await self._busy(BUSY)
             if pid is not None and draw >= INSIDE:
                 await self._until_it_commits(pid)
         else:

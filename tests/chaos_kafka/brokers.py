@@ -11,11 +11,12 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from scripts.kafka import Cluster, Node
-from tests.chaos_kafka.diary import Diary
+from tests.chaos_kafka.diary import KILL, ROLLING, STOP, Diary
 
 START = 120.0  # seconds for a node to answer on a busy machine
 DOWN = (0.5, 4.0)  # seconds that a killed node stays away
 REST = (2.0, 6.0)  # seconds between two faults
+WAYS = (KILL, KILL, STOP, KILL, KILL, ROLLING, KILL)
 STILL = (2.0, 12.0)  # seconds that a node stands still: the quorum gives up on it after 6
 
 
@@ -25,7 +26,7 @@ def inner(cluster: Cluster) -> str:
 
 
 async def break_brokers(cluster: Cluster, diary: Diary, *, faults: int, kills: int, chance: random.Random) -> None:
-    """Kills, rolling restarts and stand-stills by turns, twice as many kills. Each ends with all replicas in sync.
+    """By turns as `WAYS` says. Each ends with all replicas in sync.
 
     They are spread over the `kills` of services, with as many of these before the first as between two.
     """
@@ -34,17 +35,15 @@ async def break_brokers(cluster: Cluster, diary: Diary, *, faults: int, kills: i
         await asyncio.sleep(chance.uniform(*REST))
         await diary.reached("kill", kills * (number + 1) // (faults + 1))
         node = chance.choice(cluster.nodes)
-        match number % 4:
-            case 1:
-                with diary.fault("rolling restart"):
-                    for each in cluster.nodes:
-                        await asyncio.to_thread(_bounce, admin, cluster, each, None)
-            case 3:
-                with diary.fault("broker stop"):
-                    await asyncio.to_thread(_stand_still, admin, cluster, node, chance.uniform(*STILL))
-            case _:
-                with diary.fault("broker kill"):
-                    await asyncio.to_thread(_bounce, admin, cluster, node, chance.uniform(*DOWN))
+        way = WAYS[number % len(WAYS)]
+        with diary.fault(way):
+            if way == ROLLING:
+                for each in cluster.nodes:
+                    await asyncio.to_thread(_bounce, admin, cluster, each, None)
+            elif way == STOP:
+                await asyncio.to_thread(_stand_still, admin, cluster, node, chance.uniform(*STILL))
+            else:
+                await asyncio.to_thread(_bounce, admin, cluster, node, chance.uniform(*DOWN))
         sys.stderr.write(f"broker faults {number + 1}/{faults}\n")
 
 

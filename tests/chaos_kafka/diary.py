@@ -17,7 +17,8 @@ EXPECTED = 10.0
 """Seconds: how long a take-over may last; a node that is lost later than so is no excuse."""
 CUT = "cut"
 LOSSES: tuple[Deed, ...] = ("lose request", "lose answer", "delay")
-BROKERS = ("broker kill", "broker stop", "rolling restart")
+KILL, STOP, ROLLING = "broker kill", "broker stop", "rolling restart"
+BROKERS = (KILL, STOP, ROLLING)
 """Kinds of faults during which a node is down, or stands still."""
 NODES = (*BROKERS, CUT)
 """Kinds of faults during which a node is not to be had."""

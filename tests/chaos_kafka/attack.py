@@ -23,7 +23,7 @@ COMMITTING = 0.15  # share of kills soon after a step has ended, while it commit
 COMMIT = 0.04  # seconds that a commit may take
 BUSY = 4.0  # seconds to wait for a step that runs; with a node away there may be none
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
-ZOMBIE_EACH = 8  # kills
+ZOMBIE_EACH = 5  # kills; every other one is stopped while it commits
 SLOWER = 2.0  # times, while a node is not to be had: a good part of the kills is to stand alone
 
 
@@ -51,7 +51,8 @@ class Attack:
                     continue
                 made += 1
                 if made % ZOMBIE_EACH == 4:
-                    zombies.create_task(self._zombie(lease + STOPPED))
+                    committing = made % (2 * ZOMBIE_EACH) == 4
+                    zombies.create_task(self._zombie(lease + STOPPED, committing=committing))
                 if made % 10 == 0:
                     sys.stderr.write(f"kills {made}/{self._kills}, {self._diary.tally()['held']} in flight\n")
 
@@ -105,7 +106,7 @@ class Attack:
 
         return min(sorted(pids), key=rank, default=None)
 
-    async def _zombie(self, seconds: float) -> None:
+    async def _zombie(self, seconds: float, *, committing: bool) -> None:
         """Stop a process until its leases are gone, then let it go on: it must notice. Best one with a twin."""
         busy = {mark.pid for mark in looks.marks(self._marks)} & self._rested() or self._rested()
         twins = Counter(self._running.values())
@@ -113,6 +114,8 @@ class Attack:
         if pid is None:
             return
         self._still.add(pid)
+        if committing:
+            await self._until_it_commits(pid)
         with suppress(ProcessLookupError), self._diary.fault("zombie", self._running[pid], pid) as zombie:
             os.kill(pid, signal.SIGSTOP)
             self._struck[zombie.service] = time.monotonic()

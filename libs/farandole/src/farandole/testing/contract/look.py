@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 QUIET = 0.2
 """Seconds in which nothing comes, where nothing may come."""
+_LOOKS = 50  # of a reader, each as long
 
 
 def patience(rig: Rig) -> float:
@@ -26,16 +27,15 @@ def numbered(topic: str, count: int, *, first: int = 0, key: bytes | None = None
 
 
 async def records_of(log: Log, *topics: str) -> list[Record]:
-    """What is committed by now, by partition and offset."""
+    """What is committed by now, by partition and offset. Raises AssertionError where it can't be read to its end."""
     ends = await log.spans(topics)
     reader = await log.reader(topics)
-    found: list[Record] = []
-    while True:
-        more = await reader.poll(timeout=QUIET)
-        found += more
-        positions = reader.positions()
-        if not more or all(positions.get(place, 0) >= span.end for place, span in ends.items()):
-            break
+    found, looks, behind = list[Record](), 0, True
+    while behind and looks < _LOOKS:
+        found += await reader.poll(timeout=QUIET)
+        positions, looks = reader.positions(), looks + 1
+        behind = any(positions.get(place, 0) < span.end for place, span in ends.items())
+    expect(not behind, f"a reader stands at {reader.positions()} for long, and not at the ends {ends}")
     await reader.close()
     return sorted(found, key=lambda record: record.place)
 

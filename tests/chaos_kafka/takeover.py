@@ -18,6 +18,7 @@ READS = {
     "closing": "order.gathered",
 }
 FAN_IN = "gathering"
+NOWHERE = -1  # where an input lies that was never committed: a defect, and the checker's to judge
 Place = tuple[str, int]
 """Service, and partition of what it reads; of the fan-in, which reads an inbox of its own, the order's number."""
 
@@ -34,7 +35,9 @@ def takeovers(entries: Sequence[Entry], rows: list[Row], facts: Dicts) -> dict[s
     commits = _commits(rows, facts)
     alone, beside, never = list[float](), list[float](), 0
     for kill in (entry for entry in entries if entry.kind == "kill" and entry.marks):
-        nexts = [_next(commits[service, homes[service, n, p]], kill.begin) for service, n, p in kill.marks]
+        nexts = [
+            _next(commits[service, homes.get((service, n, p), NOWHERE)], kill.begin) for service, n, p in kill.marks
+        ]
         if None in nexts:
             never += 1
             continue
@@ -60,12 +63,15 @@ def _homes(rows: list[Row]) -> dict[tuple[str, int, int], int]:
 def _commits(rows: list[Row], facts: Dicts) -> dict[Place, list[float]]:
     """When each place was committed, ascending."""
     numbers = {r.headers["ce_id"]: json.loads(r.value)["number"] for r in rows if r.topic == READS[FAN_IN]}
-    groups = {f["fills"]["group"]: numbers[f["event"]["id"]] for f in facts if f["fact"] == "held"}
+    held = [
+        fact for fact in facts if fact["fact"] == "held" and fact["event"]["id"] in numbers
+    ]  # others: the checker's
+    groups = {fact["fills"]["group"]: numbers[fact["event"]["id"]] for fact in held}
     commits: dict[Place, list[float]] = defaultdict(list)
     for fact in facts:
         if fact["service"] != FAN_IN:
             commits[fact["service"], fact["event"]["at"][1]].append(fact["appended"])
-        elif "group" in fact:
+        elif fact.get("group", {}).get("id") in groups:
             commits[FAN_IN, groups[fact["group"]["id"]]].append(fact["appended"])
     return defaultdict(list, {place: sorted(times) for place, times in commits.items()})
 

@@ -27,6 +27,8 @@ from tests.kafka.proxy import (
 APIS = (PRODUCE, JOIN, HEARTBEAT, SYNC, INIT, ADD_PARTITIONS, ADD_OFFSETS, TXN_OFFSET_COMMIT)
 ENDING = 0.4  # share of losses that hit the end of a transaction
 DELAY = (0.5, 4.0)  # seconds
+GIVEN_UP = 12.0  # seconds: the client has called its transaction failed before it sees that the answer is lost
+HELD_BACK = 0.7  # share of lost answers to the end of a transaction that are lost so late
 CUT_FOR = (1.0, 8.0)  # seconds that a node is cut off
 CUT_EACH = 4  # of the faults
 REST = (0.5, 3.0)  # seconds between two
@@ -64,7 +66,10 @@ class Network:
     async def _lose(self, diary: Diary, chance: random.Random) -> None:
         """The next request of an API, wherever it is sent."""
         api = END_TXN if chance.random() < ENDING else chance.choice(APIS)
-        fault = Fault(api, chance.choice(LOSSES), seconds=chance.uniform(*DELAY))
+        deed, seconds = chance.choice(LOSSES), chance.uniform(*DELAY)
+        if (api, deed) == (END_TXN, "lose answer") and chance.random() < HELD_BACK:
+            seconds = GIVEN_UP
+        fault = Fault(api, deed, seconds=seconds)
         for proxy in self._proxies.values():
             proxy.inflict(fault)
         try:

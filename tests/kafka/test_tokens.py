@@ -6,12 +6,16 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
+from confluent_kafka import KafkaError
 
+from farandole.engines.kafka import greeting
+from farandole.engines.kafka.subscription import KafkaSubscription
 from farandole.engines.open import open_log
-from farandole.log.ports import Interest
+from farandole.events.errors import LogUnavailable
+from farandole.log.ports import Interest, Log, Subscription
 from farandole.log.record import NewRecord, TopicSpec
 from scripts.kafka import NoKafka, kafka_cluster
 from tests.kafka.issuer import AUDIENCE, NAME, Issuer
@@ -123,6 +127,47 @@ async def test_a_handle_lives_past_the_end_of_its_first_token(
         finally:
             await log.close()
     assert first not in caplog.text
+
+
+async def test_a_member_outlasts_a_refusal_of_a_moment_and_says_one_that_lasts(
+    asking: Asking, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client says so once, when its coordinator refuses the token of before; then it goes on by itself."""
+    monkeypatch.setattr(greeting, "MIDST", 3.0)
+    refused = KafkaError(KafkaError._AUTHENTICATION, "FindCoordinator response error: Local: Authentication failure")
+    async with _renewed(file, asking.issuer):
+        log = await open_log(url_of(asking.port, QUERY))
+        await log.ensure([TopicSpec("outlasting")])
+        subscription = await log.subscribe(Interest("svc/outlasting", "outlasting"))
+        await _taken(subscription, log, b"before")
+        cast("KafkaSubscription", subscription).failed(refused)
+        await _taken(subscription, log, b"after")
+    try:
+        await _write(file, asking.issuer, aud="another")
+        cast("KafkaSubscription", subscription).failed(refused)
+        with pytest.raises(LogUnavailable, match="refuses our token"):
+            await _nothing(subscription, 30.0)
+    finally:
+        await log.close()
+
+
+async def _write(file: Path, issuer: Issuer, **claims: Any) -> None:
+    await asyncio.to_thread(file.write_text, await asyncio.to_thread(issuer.token, **claims))
+
+
+async def _taken(subscription: Subscription, log: Log, value: bytes) -> None:
+    """It is appended and comes, within the time that a refusal and a lost lease may take."""
+    async with asyncio.timeout(40):
+        await log.append([NewRecord("outlasting", value, b"k")])
+        while all(r.value != value for r in (await subscription.poll(limit=10, timeout=0.2)).records):
+            pass
+
+
+async def _nothing(subscription: Subscription, seconds: float) -> None:
+    """Raises whatever a poll raises, within so many seconds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            await subscription.poll(limit=1, timeout=1.0)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from farandole.events.errors import LogUnavailable
 
 PATIENCE = 5.0
 """Seconds in which brokers may hang up at every word; one that is just starting does so."""
+MIDST = 30.0
+"""Seconds in which brokers that knew us may refuse us: between one token and the next, or while an issuer is away."""
 _ANSWER = 4.0  # seconds for one broker to answer
 _PARTING = 0.5  # seconds for a connection to end; where TLS was not agreed on, nobody says that it has
 _AGAIN = 0.25
@@ -49,6 +51,18 @@ async def greet(clients: Clients) -> None:
             return
         if time.monotonic() > deadline:
             raise strange
+        await asyncio.sleep(_AGAIN)
+
+
+async def greet_again(clients: Clients) -> None:
+    """Return once a broker lets us in that has refused us in the midst of work. Raises LogUnavailable after `MIDST`."""
+    deadline = time.monotonic() + MIDST
+    while True:
+        try:
+            return await greet(clients)
+        except LogUnavailable:
+            if time.monotonic() > deadline:
+                raise
         await asyncio.sleep(_AGAIN)
 
 

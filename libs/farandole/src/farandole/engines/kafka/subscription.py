@@ -19,6 +19,7 @@ from farandole.engines.kafka.committer import Committer
 from farandole.engines.kafka.convert import record_of
 from farandole.engines.kafka.desk import Desk
 from farandole.engines.kafka.failures import unavailable
+from farandole.engines.kafka.greeting import greet_again
 from farandole.engines.kafka.hold import Hold
 from farandole.engines.kafka.intake import Intake
 from farandole.engines.kafka.member import Member
@@ -218,8 +219,11 @@ class KafkaSubscription:
         self._tell(self._on_strayed, topic, partition, error)
 
     def failed(self, error: KafkaError) -> None:
-        """See `Heard.failed`."""
-        self._tell(self._fail, unavailable(f"{self._interest.group} can't read {self._interest.topic!r}", error))
+        """See `Heard.failed`. After a login that was refused for a moment the client goes on by itself."""
+        if error.code() == KafkaError._AUTHENTICATION:
+            self._tell(lambda: self._begin(greet_again(self._parts.clients)))
+        else:
+            self._tell(self._fail, unavailable(f"{self._interest.group} can't read {self._interest.topic!r}", error))
 
     def _tell(self, call: Callable[..., None], *args: object) -> bool:
         try:

@@ -19,11 +19,10 @@ from farandole.cli.codes import Code
 from scripts.kafka import Cluster, NoKafka, kafka_cluster
 from tests.bench_kafka import flows, latency, throughput
 from tests.bench_kafka.about import about
-from tests.bench_kafka.broker import Broker
+from tests.bench_kafka.broker import JAVA_OPTIONS, Broker
 from tests.bench_kafka.peers import PEERS, PEERS_PYTHON
 from tests.bench_kafka.report import Found, as_json, judged, show
 
-JAVA_OPTIONS = ("-Xmx1g",)  # beside those of scripts.kafka: what is preloaded must not wear its memory out
 PARTS = ("throughput", "latency", "flows")
 _QUICK = 0.1  # of all counts, one round: shows that it works, and nothing of how fast
 

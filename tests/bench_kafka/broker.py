@@ -22,6 +22,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tests.bench_kafka.inputs import Raw
 
+JAVA_OPTIONS = ("-Xmx1g",)  # beside those of scripts.kafka: what is preloaded must not wear its memory out
 TIMEOUT = 30.0
 _AT_ONCE = 5_000
 _NEW = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION}

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from rich.console import Console
 
@@ -21,16 +21,16 @@ from scripts.kafka import NoKafka, kafka_cluster
 from tests.bench.bars import Bar, as_json, show
 from tests.bench_kafka import inputs, steady, throughput
 from tests.bench_kafka.about import about
-from tests.bench_kafka.broker import Broker, median
+from tests.bench_kafka.broker import JAVA_OPTIONS, Broker, median
 from tests.bench_kafka.peers import BY_NAME, OURS, Ends
 from tests.bench_kafka.running import Running, worker
 
-JAVA_OPTIONS = ("-Xmx1g",)
 GROUP = "hop/move"
 SHARE = 0.5  # of the capacity
 ROUNDS = 3
 EACH = 5.0  # seconds between two looks
 TICK = 0.02  # seconds: what is due is sent
+FED = 0.98
 ENDS_WITHIN = 60.0
 READ_WITHIN = 900.0
 
@@ -39,8 +39,8 @@ def main() -> int:
     """Measure the capacity, feed half of it, judge."""
     options = _options()
     try:
-        with kafka_cluster(java_options=JAVA_OPTIONS) as cluster:
-            report = _soaked(Broker(cluster.bootstrap), options.rate, options.minutes * 60)
+        with kafka_cluster(java_options=JAVA_OPTIONS) as cluster, closing(Broker(cluster.bootstrap)) as broker:
+            report = _soaked(broker, options.rate, options.minutes * 60)
     except NoKafka as error:
         sys.stderr.write(f"{error}\n")
         return Code.REFUSED
@@ -73,7 +73,13 @@ def _soaked(broker: Broker, rate: float, seconds: float) -> dict[str, object]:
         _wait_for_the_end(broker, running, ends, feeder.sent)
     rows = steady.rows(looks)
     lost, twice = _recount(broker, ends.sink, feeder.sent)
-    bars = [*steady.judged(rows), Bar("outputs lost", lost, 0, "", False), Bar("outputs twice", twice, 0, "", False)]
+    fed = Bar("fed / what was to be fed", feeder.sent / (rate * seconds), FED, "x", True)
+    bars = [
+        fed,
+        *steady.judged(rows),
+        Bar("outputs lost", lost, 0, "", False),
+        Bar("outputs twice", twice, 0, "", False),
+    ]
     console = Console(width=150, stderr=True)
     console.print(steady.table(rows))
     show(bars, console)

@@ -155,7 +155,7 @@ class KafkaSubscription:
                 await asyncio.wrap_future(self._member.leave_off(lease.partition))
         if hold.revoking:
             self._let_go_of(lease.partition)
-        elif not self._closed:
+        else:
             self._begin(self._taker.work())
 
     async def close(self) -> None:
@@ -285,6 +285,9 @@ class KafkaSubscription:
         self._bell.set()
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
+        if self._closed:
+            work.close()
+            return
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

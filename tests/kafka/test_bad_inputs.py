@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -22,6 +24,7 @@ from farandole.engines.kafka.address import read_address
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.positions import positions_of
+from farandole.engines.kafka.pump import PATIENCE
 from farandole.engines.open import open_log
 from farandole.events.errors import BadInput, RecordRefused
 from farandole.log.ports import Log
@@ -34,6 +37,7 @@ pytestmark = pytest.mark.slow
 SOON = 60.0  # seconds
 MEGABYTE = 1_000_000
 RAISED = 20 * MEGABYTE  # a topic's limit that somebody raised; ours and the brokers' default lie about one megabyte
+LOWERED = 10_000  # one that somebody lowered
 CANARY = "canary-4c1d"
 
 
@@ -137,12 +141,12 @@ class Stage(NamedTuple):
 
 
 @asynccontextmanager
-async def _stage(kafka: Cluster, *, raised: bool = False) -> AsyncIterator[Stage]:
+async def _stage(kafka: Cluster, *, limits: Mapping[str, int] = MappingProxyType({})) -> AsyncIterator[Stage]:
     namespace = f"b{uuid.uuid4().hex[:8]}"
     url, topic = f"kafka://{kafka.bootstrap}/{namespace}?lease=6", f"{namespace}.bad.came"
     async with serving(url, SERVICES, partitions=1):
-        if raised:
-            await asyncio.to_thread(_raise_limit, kafka.bootstrap, topic)
+        for name, limit in limits.items():
+            await asyncio.to_thread(_limit, kafka.bootstrap, f"{namespace}.{name}", limit)
         log = await open_log(url)
         try:
             yield Stage(url, log, topic)
@@ -150,8 +154,8 @@ async def _stage(kafka: Cluster, *, raised: bool = False) -> AsyncIterator[Stage
             await log.close()
 
 
-def _raise_limit(bootstrap: str, topic: str) -> None:
-    entry = ConfigEntry("max.message.bytes", str(RAISED), incremental_operation=AlterConfigOpType.SET)
+def _limit(bootstrap: str, topic: str, limit: int) -> None:
+    entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     asking = AdminClient({"bootstrap.servers": bootstrap})
     asking.incremental_alter_configs([resource])[resource].result(SOON)
@@ -198,8 +202,8 @@ async def _check_kept(stage: Stage, case: Case, offset: int, kept: Record) -> No
     assert (kept.value or b"") == ((case.record.value or b"") if case.fits else b"")
 
 
-async def _perform(kafka: Cluster, cases: dict[str, Case], *, raised: bool) -> None:
-    async with _stage(kafka, raised=raised) as stage:
+async def _perform(kafka: Cluster, cases: dict[str, Case], limits: Mapping[str, int] = MappingProxyType({})) -> None:
+    async with _stage(kafka, limits=limits) as stage:
         written = [one for number, case in enumerate(cases.values()) for one in (case.record, good(f"next-{number}"))]
         await asyncio.to_thread(_write, kafka.bootstrap, stage.topic, written)
         handled = [
@@ -223,14 +227,14 @@ async def _perform(kafka: Cluster, cases: dict[str, Case], *, raised: bool) -> N
 
 async def test_a_bad_record_of_an_outsider_is_dead_lettered_and_the_next_one_is_handled(kafka: Cluster) -> None:
     """12, 27, 30, 32: each with its reason and bytes, or handled where what is odd is not used; nothing is left."""
-    await _perform(kafka, CASES, raised=False)
+    await _perform(kafka, CASES)
 
 
 async def test_22_a_record_beyond_our_limit_is_read_and_dead_lettered_and_the_next_one_is_handled(
     kafka: Cluster,
 ) -> None:
     """On a topic whose limit somebody raised: what cannot fit the dlq is named there by its place."""
-    await _perform(kafka, LARGE, raised=True)
+    await _perform(kafka, LARGE, {"bad.came": RAISED})
 
 
 async def test_22_what_a_step_gives_beyond_the_limit_is_dead_lettered_with_the_remedy(kafka: Cluster) -> None:
@@ -253,6 +257,22 @@ async def test_22_what_a_step_gives_beyond_the_limit_is_dead_lettered_with_the_r
             records[0].value,
             records[1].value,
         ]
+
+
+async def test_22_what_the_brokers_refuse_is_dead_lettered_and_what_was_to_commit_with_it_is_not(
+    kafka: Cluster,
+) -> None:
+    """Their topic takes less than we do, which only they know; it is given up soon, and each other input is handled."""
+    async with _stage(kafka, limits={"bad.went": LOWERED}) as stage:
+        sizes = {f"n{number}": 2 * LOWERED if number == 7 else 10 for number in range(20)}
+        records = [Foreign(came(name, grow=grow), name.encode(), headers_of(name)) for name, grow in sizes.items()]
+        begun = time.monotonic()
+        await asyncio.to_thread(_write, kafka.bootstrap, stage.topic, records)
+        went = await awaited(stage.url, "bad.went", 19, within=SOON)
+        await _ended(stage)
+        assert time.monotonic() - begun < PATIENCE / 2
+        assert sorted(json.loads(record.value or b"")["k"] for record in went) == sorted(sizes.keys() - {"n7"})
+        assert {at: letter.reason for at, letter in (await _letters(stage)).items()} == {7: "refused"}
 
 
 async def test_22_what_a_client_publishes_beyond_the_limit_is_refused_with_the_remedy(kafka: Cluster) -> None:

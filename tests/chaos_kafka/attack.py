@@ -12,14 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos_kafka import looks
-from tests.chaos_kafka.diary import EXPECTED, NODES, Diary
+from tests.chaos_kafka.diary import EXPECTED, LATE, NODES, Diary
+from tests.chaos_kafka.network import Network
 from tests.support.stage import Stage
 
 REST = 4.0  # seconds that a process lives at least: who dies as soon as it starts never finishes anything
-SPARED = EXPECTED + 1.0  # seconds after a fault in which its service is left alone, so that somebody can take over
+SPARED = EXPECTED + 1.0  # seconds after a fault in which its service is left alone, so that a take-over can be timed
+AGAIN = 0.5  # share of kills that spare nobody: who takes over may die of it
 LOOK = 0.3  # seconds between two looks at all processes
-INSIDE = 0.7  # share of kills inside a step
-COMMITTING = 0.15  # share of kills soon after a step has ended, while it commits; the others: at any time
+INSIDE, COMMITTING, EVER = "inside", "committing", "ever"
+WAYS = {INSIDE: 0.7, COMMITTING: 0.1, LATE: 0.1, EVER: 0.1}
+"""Shares of kills: inside a step; soon after it, as it commits; when the end of its transaction is under way, and will
+arrive late; at any time."""
+HOLDS = 2.0  # seconds to wait for a transaction to end
 COMMIT = 0.04  # seconds that a commit may take
 BUSY = 8.0  # seconds to wait for a step that runs; with a node away there may be none
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
@@ -30,8 +35,10 @@ SLOWER = 2.0  # times, while a node is not to be had: a good part of the kills i
 class Attack:
     """Faults against the services of one stage, until `kills` were made or it is cancelled."""
 
-    def __init__(self, stage: Stage, marks: Path, diary: Diary, *, kills: int, chance: random.Random) -> None:
-        self._stage, self._marks, self._diary = stage, marks, diary
+    def __init__(
+        self, stage: Stage, network: Network, marks: Path, diary: Diary, *, kills: int, chance: random.Random
+    ) -> None:
+        self._stage, self._network, self._marks, self._diary = stage, network, marks, diary
         self._kills, self._chance = kills, chance
         self._first_seen: dict[int, float] = {}  # by pid
         self._still: set[int] = set()  # stopped for now
@@ -57,13 +64,12 @@ class Attack:
                     sys.stderr.write(f"kills {made}/{self._kills}, {self._diary.tally()['held']} in flight\n")
 
     async def _kill(self) -> bool:
-        draw = self._chance.random()
-        if draw < INSIDE + COMMITTING:
-            pid = await self._busy(BUSY)
-            if pid is not None and draw >= INSIDE:
-                await self._until_it_commits(pid)
-        else:
-            pid = self._choice(self._rested())
+        (way,) = self._chance.choices(list(WAYS), list(WAYS.values()))
+        spare = self._chance.random() >= AGAIN
+        pid = await self._busy(BUSY, spare) if way != EVER else self._choice(self._rested(spare))
+        if pid is not None and way == COMMITTING:
+            await self._until_it_commits(pid)
+        held = pid is not None and way == LATE and await self._network.hold_commit(pid, HOLDS)
         service = self._running.get(pid or 0)
         if pid is None or service is None or pid in self._still:
             return False
@@ -74,30 +80,33 @@ class Attack:
             self._looked = 0.0
             await asyncio.to_thread(looks.wait_end, pid)
             kill.marks = [mark[1:] for mark in looks.collect(self._marks, pid)]
+            if held:
+                with self._diary.fault(LATE, service, pid):
+                    pass
             return True
         return False
 
-    async def _busy(self, within: float) -> int | None:
+    async def _busy(self, within: float, spare: bool) -> int | None:
         """A process whose step runs, by preference of a service that was killed least."""
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
-            rested = self._rested()
+            rested = self._rested(spare)
             if found := {mark.pid for mark in looks.marks(self._marks)} & rested:
                 return self._choice(found)
             await asyncio.sleep(0.01)
-        return self._choice(self._rested())
+        return self._choice(self._rested(spare))
 
     async def _until_it_commits(self, pid: int) -> None:
         await asyncio.to_thread(looks.wait_mark_gone, self._marks, pid, 1.0)
         await asyncio.sleep(self._chance.uniform(0.0, COMMIT))
 
-    def _rested(self) -> set[int]:
-        """Processes that have lived for a while, and are not stopped."""
+    def _rested(self, spare: bool = True) -> set[int]:
+        """Processes that have lived for a while, and are not stopped; of services that are spared, none."""
         now = time.monotonic()
         if now - self._looked > LOOK:
             self._running, self._looked = looks.services(self._stage.up), now
         lived = {pid for pid in self._running if now - self._first_seen.setdefault(pid, now) > REST}
-        spared = {service for service, at in self._struck.items() if now - at < SPARED}
+        spared = {service for service, at in self._struck.items() if spare and now - at < SPARED}
         return {pid for pid in lived - self._still if self._running[pid] not in spared}
 
     def _choice(self, pids: Iterable[int]) -> int | None:

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.proof import commit_here, machine_here
-from tests.chaos_kafka.diary import BROKERS, CUT, LOSSES
-from tests.chaos_kafka.takeover import summary
+from tests.chaos_kafka.diary import BROKERS, CUT, LATE, LOSSES
+from tests.chaos_kafka.takeover import totals
 
-KINDS = ("kill", "held", "zombie", "storm", *BROKERS, CUT, *LOSSES)
+KINDS = ("kill", "held", "zombie", "storm", LATE, *BROKERS, CUT, *LOSSES)
 BOUND = 3.0
 """No failure in n kills bounds their rate by so much / n, at 95 %: the rule of three."""
 
@@ -31,6 +31,7 @@ def enter(book: Path, report: dict[str, Any]) -> None:
         "commit": commit_here(),
         "machine": machine_here(),
         **{name: report[name] for name in ("plan", "lease", "faults", "orders", "healing", "takeover", "seconds")},
+        "settings": report["settings"],
         **{name: report["verdict"][name] for name in ("counts", "seen")},
         "problems": report["problems"],
     }
@@ -59,10 +60,7 @@ def total(slices: list[dict[str, Any]]) -> dict[str, Any]:
         "orders": sum(one["seen"]["done"] for one in slices),
         "events": sum(one["seen"]["events"] for one in slices),
         "settled_after": max((one["healing"]["settled_after"] for one in slices), default=math.nan),
-        "takeover": {
-            name: summary([seconds for one in slices for seconds in one["takeover"]["samples"][name]])
-            for name in ("alone", "beside")
-        },
+        "takeover": totals([one["takeover"]["samples"] for one in slices]),
         "seconds": round(sum(one["seconds"] for one in slices)),
     }
 

@@ -16,6 +16,8 @@ from tests.kafka.proxy import Deed
 EXPECTED = 10.0
 """Seconds: how long a take-over may last; a node that is lost later than so is no excuse."""
 CUT = "cut"
+LATE = "late commit"
+"""Of a process that is killed: what ends its transaction reaches the brokers as its successor fences it."""
 LOSSES: tuple[Deed, ...] = ("lose request", "lose answer", "delay")
 KILL, STOP, ROLLING = "broker kill", "broker stop", "rolling restart"
 BROKERS = (KILL, STOP, ROLLING)

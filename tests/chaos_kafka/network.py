@@ -6,6 +6,8 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import psutil
+
 from scripts.kafka import Cluster
 from scripts.kafka.settings import HOST
 from tests.chaos_kafka.diary import CUT, LOSSES, Diary
@@ -32,6 +34,7 @@ HELD_BACK = 0.7  # share of lost answers to the end of a transaction that are lo
 CUT_FOR = (1.0, 8.0)  # seconds that a node is cut off
 CUT_EACH = 4  # of the faults
 REST = (0.5, 3.0)  # seconds between two
+HELD = 12.0  # seconds that the end of a transaction is held at most: by then the brokers have ended it themselves
 MEETS = 20.0  # seconds in which a loss has to meet its request, or it is taken back
 
 
@@ -54,6 +57,26 @@ class Network:
                 await self._lose(diary, chance)
             if (number + 1) % 10 == 0:
                 sys.stderr.write(f"network faults {number + 1}/{faults}\n")
+
+    async def hold_commit(self, pid: int, within: float) -> bool:
+        """Hold what next ends a transaction of this process, until its successor fences it; whether one came.
+
+        That successor finds it committed, if it looks after it has fenced, and not if before.
+        """
+        try:
+            ports = frozenset(end.laddr.port for end in psutil.Process(pid).net_connections("tcp"))
+        except psutil.NoSuchProcess:
+            return False
+        fault = Fault(END_TXN, "hold", seconds=HELD, peers=ports)
+        for proxy in self._proxies.values():
+            proxy.inflict(fault)
+        try:
+            async with asyncio.timeout(within):
+                await fault.met.wait()
+        except TimeoutError:
+            fault.times = 0
+            return False
+        return True
 
     async def _cut(self, proxy: Proxy, diary: Diary, seconds: float) -> None:
         with diary.fault(CUT):

@@ -12,7 +12,7 @@ from farandole.client import AsyncClient
 from tests.chaos_kafka.checker import FIRST, LAST
 from tests.support.stage import Stage
 
-AT_ONCE = 12  # orders in flight
+AT_ONCE = 40  # orders in flight: enough that a service that is back has work, whichever other one is away
 KEYS = 9  # order values
 MOST_PARTS = 5
 

@@ -91,7 +91,7 @@ async def _perform(folder: Path, cluster: Cluster, between: Network, plan: Plan)
         stop = asyncio.Event()
         publishing = asyncio.create_task(publisher.run(client, stop))
         await asyncio.sleep(CALM)
-        attack = Attack(stage, marks, diary, kills=plan.kills, chance=random.Random(chance.random()))
+        attack = Attack(stage, between, marks, diary, kills=plan.kills, chance=random.Random(chance.random()))
         await _faults(_Scene(stage, cluster, between, diary, namespace), plan, attack)
         stop.set()
         await publishing

@@ -4,7 +4,8 @@ import json
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from tests.chaos_kafka.diary import EXPECTED, NODES, Entry
@@ -18,6 +19,9 @@ READS = {
     "closing": "order.gathered",
 }
 FAN_IN = "gathering"
+KINDS = ("alone", "beside", "crowded")
+SLOWEST = 8
+STRIKES = ("kill", "zombie")
 NOWHERE = -1  # where an input lies that was never committed: a defect, and the checker's to judge
 Place = tuple[str, int]
 """Service, and partition of what it reads; of the fan-in, which reads an inbox of its own, the order's number."""
@@ -26,14 +30,15 @@ Place = tuple[str, int]
 def takeovers(entries: Sequence[Entry], rows: list[Row], facts: Dicts) -> dict[str, Any]:
     """Seconds for each kill that hit a running step; the slowest of the partitions whose steps ran.
 
-    `alone`: kills beside which, and in the `EXPECTED` seconds after which, every node was to be had; `beside`: the
-    others. No service is struck again before these seconds are over.
-    `never`: no commit came.
+    `crowded`: kills before or after which the same service was struck within `EXPECTED` seconds; of the others, `alone`
+    those in whose `EXPECTED` seconds every node was to be had, and `beside` the rest. `never`: no commit came.
+    `slowest`: seconds, service and the time of the kill, so that the run's folder can say what stood beside it.
     A commit counts from when the brokers stamped its fact, a few ms before the transaction ended.
     """
     homes = _homes(rows)
     commits = _commits(rows, facts)
-    alone, beside, never = list[float](), list[float](), 0
+    figures, never = {kind: list[float]() for kind in KINDS}, 0
+    each = list[tuple[float, str, float]]()
     for kill in (entry for entry in entries if entry.kind == "kill" and entry.marks):
         nexts = [
             _next(commits[service, homes.get((service, n, p), NOWHERE)], kill.begin) for service, n, p in kill.marks
@@ -42,10 +47,16 @@ def takeovers(entries: Sequence[Entry], rows: list[Row], facts: Dicts) -> dict[s
             never += 1
             continue
         seconds = max(at for at in nexts if at is not None) - kill.begin
-        (beside if _beside(entries, kill, seconds) else alone).append(seconds)
-    figures = {"all": alone + beside, "alone": alone, "beside": beside}
-    samples = {name: [round(seconds, 3) for seconds in figures[name]] for name in ("alone", "beside")}
-    return {name: summary(found) for name, found in figures.items()} | {"never": never, "samples": samples}
+        figures[_kind(entries, kill, seconds)].append(seconds)
+        each.append((round(seconds, 3), kill.service, kill.begin))
+    samples = {kind: [round(seconds, 3) for seconds in found] for kind, found in figures.items()}
+    return totals([samples]) | {"never": never, "samples": samples, "slowest": sorted(each, reverse=True)[:SLOWEST]}
+
+
+def totals(samples: Sequence[Mapping[str, list[float]]]) -> dict[str, Any]:
+    """Of these, and of all kinds of them together."""
+    found = {kind: [seconds for one in samples for seconds in one.get(kind, ())] for kind in KINDS}
+    return {kind: summary(of) for kind, of in {"all": list(chain(*found.values())), **found}.items()}
 
 
 def _homes(rows: list[Row]) -> dict[tuple[str, int, int], int]:
@@ -81,10 +92,15 @@ def _next(times: list[float], after: float) -> float | None:
     return times[number] if number < len(times) else None
 
 
-def _beside(entries: Iterable[Entry], kill: Entry, seconds: float) -> bool:
-    """Whether a node was not to be had meanwhile."""
+def _kind(entries: Iterable[Entry], kill: Entry, seconds: float) -> str:
     end = kill.begin + min(seconds, EXPECTED)
-    return any(e.kind in NODES and e.begin < end and (e.end or end) > kill.begin for e in entries)
+    if any(
+        e is not kill and e.kind in STRIKES and e.service == kill.service and kill.begin - EXPECTED < e.begin < end
+        for e in entries
+    ):
+        return "crowded"
+    beside = any(e.kind in NODES and e.begin < end and (e.end or end) > kill.begin for e in entries)
+    return "beside" if beside else "alone"
 
 
 def summary(found: list[float]) -> dict[str, float | int]:

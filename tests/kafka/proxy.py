@@ -12,14 +12,21 @@ from typing import Literal
 
 PRODUCE, JOIN, HEARTBEAT, SYNC, INIT = 0, 11, 12, 14, 22
 ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 24, 25, 26, 28
-Deed = Literal["lose request", "lose answer", "delay"]
+Deed = Literal["lose request", "lose answer", "delay", "hold"]
 _SIZE = struct.Struct(">i")
 _REQUEST = struct.Struct(">hhi")
+_TEXT = struct.Struct(">h")
+_COMPACT_FROM = {END_TXN: 3, INIT: 2}  # versions whose texts begin with a varint, after a byte of no tagged fields
+_GIVE_WAY = 1.0  # seconds that a held request has for its answer before who asked for it to be sent goes on
 
 
 @dataclass
 class Fault:
-    """Done to the next `times` requests of an API, or `seconds` later to their answers. `done` counts."""
+    """Done to the next `times` requests of an API, or `seconds` later to their answers. `done` counts.
+
+    What ends a transaction can be held: at most for `seconds`, or until somebody begins under its transactional id,
+    who then comes second. `peers`: the ports of the clients that it meets; None: all.
+    """
 
     api: int
     deed: Deed
@@ -27,6 +34,10 @@ class Fault:
     seconds: float = 0.0
     done: int = 0
     met: asyncio.Event = field(default_factory=asyncio.Event)
+    peers: frozenset[int] | None = None
+    transaction: str = ""
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -44,10 +55,10 @@ class Proxy:
         self.faults.append(fault)
         return fault
 
-    def meet(self, api: int) -> Fault | None:
-        """The fault that the next request of this API meets."""
+    def meet(self, api: int, peer: int = 0) -> Fault | None:
+        """The fault that the next request of this API, from this port, meets."""
         for fault in self.faults:
-            if fault.api == api and fault.done < fault.times:
+            if fault.api == api and fault.done < fault.times and (fault.peers is None or peer in fault.peers):
                 fault.done += 1
                 fault.met.set()
                 return fault
@@ -62,10 +73,11 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        lost: dict[int, float] = {}  # correlation ids whose answer is not to arrive, and seconds until that is seen
+        peer = writer.get_extra_info("peername")[1]
+        marked: dict[int, Fault] = {}  # by the correlation id of the answer that is not to arrive, or to be told of
         ways = [
-            asyncio.create_task(self._requests(reader, there, lost)),
-            asyncio.create_task(self._answers(there_reader, writer, lost)),
+            asyncio.create_task(self._requests(reader, there, peer, marked)),
+            asyncio.create_task(self._answers(there_reader, writer, marked)),
         ]
         try:
             with suppress(asyncio.CancelledError):  # the loop ends; streams of Python 3.11 complain of it
@@ -78,30 +90,65 @@ class Proxy:
                 end.close()
 
     async def _requests(
-        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, lost: dict[int, float]
+        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, peer: int, marked: dict[int, Fault]
     ) -> None:
         async for frame in _frames(reader):
             api, _, correlation = _REQUEST.unpack_from(frame)
-            fault = self.meet(api)
-            if fault is not None and fault.deed == "lose request":
-                return  # the connection is cut, as by a network that failed
-            if fault is not None and fault.deed == "delay":
-                await asyncio.sleep(fault.seconds)
-            if fault is not None and fault.deed == "lose answer":
-                lost[correlation] = fault.seconds
+            if api == INIT:
+                await self._after_what_is_held(_transaction(frame))
+            fault = self.meet(api, peer)
+            if fault is not None:
+                marked[correlation] = fault
+                if fault.deed == "lose request":
+                    return  # the connection is cut, as by a network that failed
+                if fault.deed == "delay":
+                    await asyncio.sleep(fault.seconds)
+                if fault.deed == "hold":
+                    fault.transaction = _transaction(frame)
+                    await _at_most(fault.wanted, fault.seconds)
             await self.passable.wait()
             there.write(_SIZE.pack(len(frame)) + frame)
             await there.drain()
 
-    async def _answers(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, lost: dict[int, float]) -> None:
+    async def _after_what_is_held(self, transaction: str) -> None:
+        for fault in self.faults:
+            if fault.transaction == transaction and not fault.answered.is_set():
+                fault.wanted.set()
+                await _at_most(fault.answered, _GIVE_WAY)
+
+    async def _answers(
+        self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, marked: dict[int, Fault]
+    ) -> None:
         async for frame in _frames(reader):
             (correlation,) = _SIZE.unpack_from(frame)
-            if correlation in lost:
-                await asyncio.sleep(lost[correlation])
-                return  # the broker has done it, and nobody hears of it
+            fault = marked.pop(correlation, None)
+            if fault is not None:
+                fault.answered.set()
+                if fault.deed == "lose answer":
+                    await asyncio.sleep(fault.seconds)
+                    return  # the broker has done it, and nobody hears of it
             await self.passable.wait()
             back.write(_SIZE.pack(len(frame)) + frame)
             await back.drain()
+
+
+async def _at_most(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _transaction(frame: bytes) -> str:
+    """The transactional id, the first field of a request that ends or begins; empty where there is none."""
+    api, version, _ = _REQUEST.unpack_from(frame)
+    (client,) = _TEXT.unpack_from(frame, _REQUEST.size)
+    at = _REQUEST.size + _TEXT.size + max(0, client)
+    if version < _COMPACT_FROM[api]:
+        (size,) = _TEXT.unpack_from(frame, at)
+        at += _TEXT.size
+    else:
+        size, at = frame[at + 1] - 1, at + 2  # shorter than 127
+    return frame[at : at + max(0, size)].decode()
 
 
 async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

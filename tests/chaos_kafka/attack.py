@@ -26,7 +26,7 @@ WAYS = {INSIDE: 0.7, COMMITTING: 0.1, LATE: 0.1, EVER: 0.1}
 arrive late; at any time."""
 HOLDS = 2.0  # seconds to wait for a transaction to end
 COMMIT = 0.04  # seconds that a commit may take
-BUSY = 8.0  # seconds to wait for a step that runs; with a node away there may be none
+BUSY = 5.0  # seconds to wait for a step that runs; with a node away there may be none
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
 ZOMBIE_EACH = 5  # kills; every other one is stopped while it commits
 SLOWER = 2.0  # times, while a node is not to be had: a good part of the kills is to stand alone

@@ -20,7 +20,6 @@ from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.note import Note
 from farandole.engines.kafka.offsets import Place
 from farandole.engines.kafka.positions import Position, Positions
-from farandole.engines.kafka.pump import Pump
 from farandole.engines.kafka.transactor import Aborted, Offsets, Transactor
 from farandole.log.ports import Unit
 from farandole.log.record import NewRecord, Record
@@ -38,16 +37,6 @@ def no_fencing() -> None:
 
     _replace(Transactor, "fence", lambda self, id: None)
     _replace(Positions, "proven", at_once)
-
-
-def positions_not_proven() -> None:
-    """Whoever answers for a group's coordinator is believed."""
-    real = Positions.of
-
-    async def believed(self: Positions, places: Iterable[Place], proof: object) -> Mapping[Place, Position]:
-        return await real(self, places)
-
-    _replace(Positions, "proven", believed)
 
 
 def offsets_before_the_fence() -> None:
@@ -145,16 +134,6 @@ def abort_taken_for_done() -> None:
     _replace(Committer, "commit", commit)
 
 
-def unknown_taken_for_aborted() -> None:
-    """A commit whose answer was lost is made again without looking."""
-
-    async def looked_up(self: Pump, portions: Sequence[Portion], stamp: str) -> bool:
-        await self._desk.do(self._committer.transactor.renew)
-        return False
-
-    _replace(Pump, "_looked_up", looked_up)
-
-
 def uncommitted_read() -> None:
     """Steps see what was never committed."""
     real = Clients._reading
@@ -208,7 +187,6 @@ DEFECTS: Mapping[str, Callable[[], None]] = {
     defect.__name__.replace("_", "-"): defect
     for defect in (
         no_fencing,
-        positions_not_proven,
         offsets_before_the_fence,
         state_restored_short,
         output_outside_the_transaction,
@@ -216,7 +194,6 @@ DEFECTS: Mapping[str, Callable[[], None]] = {
         lost_lease_committed,
         no_generation,
         abort_taken_for_done,
-        unknown_taken_for_aborted,
         uncommitted_read,
         another_partitioner,
         position_of_what_was_fetched,

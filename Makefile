@@ -30,7 +30,7 @@ CHECKED ?=
 NODES ?= 1
 MINUTES ?= 30
 
-.PHONY: help setup check format test demo kafka bench bench-kafka soak-kafka chaos chaos-kafka rehearsal proofs schemas sla-watcher wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka soak-kafka chaos chaos-kafka hunt-kafka rehearsal proofs schemas sla-watcher wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -83,6 +83,9 @@ chaos: setup  ## kill services while they work: KILLS=100 SEED=1
 
 chaos-kafka: setup  ## services, brokers and network fail on a real Kafka: KILLS=100 BROKERS=14 NETWORK=40 SEED=1 MUTANT=name BOOK=file
 	$(PY) -m tests.chaos_kafka --kills $(KILLS) --brokers $(BROKERS) --network $(NETWORK) --seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(BOOK),--book $(BOOK)) --json
+
+hunt-kafka: setup  ## plant every defect of the Kafka engine, one after the other, and say what has found it: SEED=1 BOOK=file
+	$(PY) -m tests.chaos_kafka.hunt --seed $(SEED) $(if $(BOOK),--book $(BOOK))
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))

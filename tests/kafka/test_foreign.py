@@ -80,11 +80,11 @@ async def test_kcat_starts_workflows_beside_our_own_client(kafka: Cluster) -> No
     url, namespace = url_of(kafka)
     async with serving(url, SERVICES), AsyncClient(url) as client:
         for number in range(8):
-            data = {"customer": CUSTOMERS[number // 2 % 2], "number": number}
+            customer = CUSTOMERS[number // 2 % 2]
+            data = {"customer": customer, "number": number}
             if number % 2:
                 headers = headers_of(f"order-{number}", "shell")
-                arguments = kafka, f"{namespace}.{TOPIC}", headers, data["customer"], json.dumps(data)
-                await asyncio.to_thread(kcat, *arguments)
+                await asyncio.to_thread(kcat, kafka, f"{namespace}.{TOPIC}", headers, customer, json.dumps(data))
             else:
                 await client.publish(TOPIC, data, id=f"order-{number}", source="ours")
         assert await packed(url, 8) == {CUSTOMERS[0]: [0, 1, 4, 5], CUSTOMERS[1]: [2, 3, 6, 7]}

@@ -24,6 +24,7 @@ PATIENCE = 60.0
 _ANSWER = 5.0  # seconds for one try
 _MOMENT = 1.0  # seconds that the marks of a transaction that has just ended may take
 _AGAIN = 0.05
+_PASSING = PASSING | {KafkaError._AUTHENTICATION}  # whoever asks was let in once; between two tokens it may be refused
 
 
 class Position(NamedTuple):
@@ -71,7 +72,7 @@ class Positions:
                 return found
             if found.code() == KafkaError.GROUP_ID_NOT_FOUND:
                 break
-            if found.code() not in PASSING or time.monotonic() > deadline:
+            if found.code() not in _PASSING or time.monotonic() > deadline:
                 raise unavailable(f"the positions of {self._group!r} can't be read", found)
             await asyncio.sleep(_AGAIN)
         return {}

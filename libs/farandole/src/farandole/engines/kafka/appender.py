@@ -85,7 +85,10 @@ class Appender:
             return []
         write = self._write_one if len(records) == 1 else self._write_all
         try:
-            offsets = await self._worker.do(write, records)
+            try:
+                offsets = await self._worker.do(write, records)
+            except Aborted:  # nothing is written; the brokers may have forgotten a producer that was idle for days
+                offsets = await self._worker.do(write, records)
         except Aborted as aborted:
             raise _told(aborted.error) from aborted
         except Unknown as unknown:

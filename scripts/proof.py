@@ -17,8 +17,10 @@ from pathlib import Path
 import apsw
 import psutil
 
+from scripts.kafka.artifacts import kafka_version
+
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("apsw", "msgspec", "pydantic", "rasterio", "numpy")
+PACKAGES = ("apsw", "msgspec", "pydantic", "rasterio", "numpy", "confluent-kafka", "aiokafka")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
 
 
@@ -82,7 +84,8 @@ def machine_here() -> str:
 
 def _versions() -> str:
     found = [f"{package} {version(package)}" for package in PACKAGES]
-    return ", ".join([f"Python {platform.python_version()}", f"SQLite {apsw.sqlite_lib_version()}", *found])
+    others = [f"Python {platform.python_version()}", f"SQLite {apsw.sqlite_lib_version()}"]
+    return ", ".join([*others, *found, f"Kafka {kafka_version()} where one was started"])
 
 
 def _plain(text: str) -> str:

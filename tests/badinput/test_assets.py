@@ -131,6 +131,7 @@ def test_65_a_link_that_is_swapped_in_never_gives_the_secret(place: Place) -> No
     thread.start()
     try:
         with place.rehearsal() as r:
+            seen, dead = r.events(Seen), r.dead_letters()
             for published in range(100, MOST_READS + 1, 100):
                 for number in range(published - 100, published):
                     r.publish(Named(name=str(number), uri=f"file://{place.data}/flips"))

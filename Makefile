@@ -51,13 +51,12 @@ format: setup  ## format the code, and mend what ruff can mend
 	$(PY) -m ruff check --fix .
 
 # What starts services of its own runs a file at a time in each worker, for such a file shares what it started, and
-# in more workers than there are cores, for it waits a lot; of Kafka's, files that start a cluster of their own (marked
-# as groups). The storms of kills run alone, after the rest.
+# in more workers than there are cores, for it waits a lot; the storms of kills run alone, after the rest.
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
-	$(PY) -m pytest tests/kafka -q -n $(STAGES) --dist loadgroup -m 'slow' $(PYTEST_ARGS)
+	$(PY) -m pytest tests/kafka -q -n $(STAGES) -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos_kafka -q -m chaos $(PYTEST_ARGS)
 

@@ -14,7 +14,7 @@ from tests.kafka.secured import CANARY, dance, refused, url_of
 from tests.kafka.session import without_kafka
 from tests.kafka.tls import Pair, Papers, encrypted, make_papers
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("client_certificates")]
+pytestmark = pytest.mark.slow
 
 
 class Asking(NamedTuple):

@@ -26,7 +26,7 @@ from tests.kafka.proxy import (
 )
 from tests.kafka.session import without_kafka
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lost_answers")]
+pytestmark = pytest.mark.slow
 
 DEEDS: dict[int, Deed] = {3: "lose request", 6: "lose answer", 9: "delay"}
 """By the commit that meets it."""

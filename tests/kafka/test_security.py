@@ -31,7 +31,7 @@ from tests.kafka.secured import CANARY, LOGIN, dance, refused, url_of
 from tests.kafka.session import without_kafka
 from tests.kafka.tls import Papers, make_papers
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
+pytestmark = pytest.mark.slow
 
 USER = "eo"
 

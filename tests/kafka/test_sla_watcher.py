@@ -30,7 +30,7 @@ from tests.kafka.serving import awaited, records_of, serving
 from tests.kafka.session import REQUIRE
 from tests.kafka.watched import alarm, watched
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sla_watcher")]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 WINDOW = 3  # seconds

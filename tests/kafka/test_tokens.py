@@ -23,7 +23,7 @@ from tests.kafka.secured import CANARY, LOGIN, dance, refused, url_of
 from tests.kafka.session import without_kafka
 from tests.kafka.tls import Papers, make_papers
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tokens")]
+pytestmark = pytest.mark.slow
 
 QUERY = "security=sasl_ssl&mechanism=OAUTHBEARER"
 LIFE = 8.0  # seconds of a token; renewed at half of it, so a slow machine still has some

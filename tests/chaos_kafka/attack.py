@@ -53,7 +53,7 @@ class Attack:
         async with asyncio.TaskGroup() as zombies:
             while made < self._kills:
                 pace = SLOWER if self._diary.lasts(NODES) else 1.0
-                await asyncio.sleep(pace * self._chance.uniform(0.1, 1.0))
+                await asyncio.sleep(pace * self._chance.uniform(0.1, 0.6))
                 if not await self._kill():
                     continue
                 made += 1

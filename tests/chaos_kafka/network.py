@@ -99,7 +99,7 @@ class Network:
             async with asyncio.timeout(MEETS):
                 await fault.met.wait()
             with diary.fault(fault.deed):
-                await asyncio.sleep(fault.seconds if fault.deed == "delay" else 0)
+                await asyncio.sleep(fault.seconds)  # an answer that is lost late is waited for until then
         except TimeoutError:
             fault.times = 0  # nobody asks for it now
         finally:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from tests.chaos_kafka.diary import EXPECTED, NODES, Entry
+from tests.chaos_kafka.diary import EXPECTED, LOSSES, NODES, Entry
 from tests.support.judging import Dicts, Row
 
 READS = {
@@ -21,6 +21,7 @@ READS = {
 FAN_IN = "gathering"
 KINDS = ("alone", "beside", "crowded")
 SLOWEST = 8
+NOTICED = 0.1  # seconds: what is lost at once is asked for again at once
 STRIKES = ("kill", "zombie")
 NOWHERE = -1  # where an input lies that was never committed: a defect, and the checker's to judge
 Place = tuple[str, int]
@@ -31,7 +32,8 @@ def takeovers(entries: Sequence[Entry], rows: list[Row], facts: Dicts) -> dict[s
     """Seconds for each kill that hit a running step; the slowest of the partitions whose steps ran.
 
     `crowded`: kills before or after which the same service was struck within `EXPECTED` seconds; of the others, `alone`
-    those in whose `EXPECTED` seconds every node was to be had, and `beside` the rest. `never`: no commit came.
+    those in whose `EXPECTED` seconds every node was to be had and no answer was held back, and `beside` the rest.
+    `never`: no commit came.
     `slowest`: seconds, service and the time of the kill, so that the run's folder can say what stood beside it.
     A commit counts from when the brokers stamped its fact, a few ms before the transaction ended.
     """
@@ -99,8 +101,13 @@ def _kind(entries: Iterable[Entry], kill: Entry, seconds: float) -> str:
         for e in entries
     ):
         return "crowded"
-    beside = any(e.kind in NODES and e.begin < end and (e.end or end) > kill.begin for e in entries)
+    beside = any(_away(e) and e.begin < end and (e.end or end) > kill.begin for e in entries)
     return "beside" if beside else "alone"
+
+
+def _away(entry: Entry) -> bool:
+    """Whether somebody waits for a node, or for an answer."""
+    return entry.kind in NODES or (entry.kind in LOSSES and entry.end - entry.begin > NOTICED)
 
 
 def summary(found: list[float]) -> dict[str, float | int]:

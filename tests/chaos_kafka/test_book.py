@@ -14,6 +14,7 @@ def _slice(seed: int, kills: int, twice: int, seconds: list[float]) -> dict[str,
         "seen": {"done": 10, "events": 100},
         "healing": {"settled_after": float(seed)},
         "takeover": {"samples": {"alone": seconds, "beside": []}},
+        "wrong": ["twice"] * twice,
         "problems": ["twice"] * twice,
         "seconds": 60.4,
     }
@@ -24,10 +25,16 @@ def test_faults_findings_and_take_overs_add_up() -> None:
     both = total([_slice(1, 60, 0, [1.0] * 98), _slice(2, 40, 0, [9.0, 9.0])])
     assert (both["faults"]["kill"], both["broker_faults"], both["orders"], both["seconds"]) == (100, 6, 20, 121)
     assert both["takeover"]["alone"] == {"kills": 100, "p50": 1.0, "p99": 9.0, "max": 9.0}
-    assert (both["rate_below"], both["settled_after"], both["problems"]) == (0.03, 2.0, 0)
+    assert (both["rate_below"], both["settled_after"], both["problems"]) == (0.03, 2.0, [])
 
 
 def test_one_finding_is_a_finding_of_all() -> None:
     """No bound is claimed then."""
     both = total([_slice(1, 60, 1, []), _slice(2, 40, 0, [])])
-    assert (both["findings"]["twice"], both["problems"], both["rate_below"]) == (1, 1, None)
+    assert (both["findings"]["twice"], both["problems"], both["rate_below"]) == (1, ["twice"], None)
+
+
+def test_all_together_are_judged_by_their_own_percentile() -> None:
+    """One slow take-over of a hundred is none at p99; two are."""
+    assert total([_slice(1, 60, 0, [1.0] * 59), _slice(2, 40, 0, [20.0] + [1.0] * 40)])["problems"] == []
+    assert len(total([_slice(1, 60, 0, [20.0] * 2), _slice(2, 40, 0, [1.0] * 98)])["problems"]) == 1

@@ -23,6 +23,8 @@ def _struck(begin: float, kind: str = "kill", service: str = "checking", end: fl
         ([_struck(101.0, "zombie", "cutting")], "alone"),
         ([_struck(99.0, KILL, "", 101.0)], "beside"),
         ([_struck(90.0, KILL, "", 99.0)], "alone"),
+        ([_struck(101.0, "delay", "", 103.0)], "beside"),
+        ([_struck(101.0, "lose answer", "", 101.01)], "alone"),
         ([_struck(93.0, "zombie")], "crowded"),
         ([_struck(103.0, "zombie"), _struck(99.0, KILL, "", 101.0)], "crowded"),
         ([_struck(105.0, "zombie")], "alone"),

@@ -1,5 +1,6 @@
 """What a run has to show, and what of it is missing in a report."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tests.chaos_kafka.diary import BROKERS, CUT, EXPECTED, LOSSES
@@ -25,15 +26,19 @@ def wrong(report: dict[str, Any]) -> list[str]:
 
 
 def _slow(report: dict[str, Any]) -> list[str]:
+    found = slow(report["healing"]["settled_after"], report["takeover"]["alone"])
+    if report["faults"].get("kill") and not report["takeover"]["alone"]["kills"]:
+        found.append("no kill stood alone: nothing says how long a take-over lasts")
+    return found
+
+
+def slow(settled: float, alone: Mapping[str, float]) -> list[str]:
+    """Of a slice, or of all together: `settled` seconds after the last fault, and take-overs that stood alone."""
     found = []
-    settled = report["healing"]["settled_after"]
     if settled > SETTLES_WITHIN:
         found.append(f"it came to rest {settled} s after the last fault; at most {SETTLES_WITHIN:g}")
-    takeover = report["takeover"]
-    if report["faults"].get("kill") and not takeover["alone"]["kills"]:
-        found.append("no kill stood alone: nothing says how long a take-over lasts")
-    if takeover["alone"].get("p99", 0.0) > EXPECTED:
-        found.append(f"take-over {takeover['alone']}; at most {EXPECTED:g} s at p99")
+    if alone.get("p99", 0.0) > EXPECTED:
+        found.append(f"take-over {alone}; at most {EXPECTED:g} s at p99")
     return found
 
 

@@ -18,7 +18,7 @@ from tests.support.stage import Stage
 
 REST = 4.0  # seconds that a process lives at least: who dies as soon as it starts never finishes anything
 SPARED = EXPECTED + 1.0  # seconds after a fault in which its service is left alone, so that a take-over can be timed
-AGAIN = 0.5  # share of kills that spare nobody: who takes over may die of it
+AGAIN = 0.3  # share of kills that spare nobody: who takes over may die of it
 LOOK = 0.3  # seconds between two looks at all processes
 INSIDE, COMMITTING, EVER = "inside", "committing", "ever"
 WAYS = {INSIDE: 0.7, COMMITTING: 0.1, LATE: 0.1, EVER: 0.1}
@@ -26,7 +26,7 @@ WAYS = {INSIDE: 0.7, COMMITTING: 0.1, LATE: 0.1, EVER: 0.1}
 arrive late; at any time."""
 HOLDS = 2.0  # seconds to wait for a transaction to end
 COMMIT = 0.04  # seconds that a commit may take
-BUSY = 5.0  # seconds to wait for a step that runs; with a node away there may be none
+BUSY = 6.0  # seconds to wait for a step that runs; with a node away there may be none
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
 ZOMBIE_EACH = 5  # kills; every other one is stopped while it commits
 SLOWER = 2.0  # times, while a node is not to be had: a good part of the kills is to stand alone
@@ -80,6 +80,7 @@ class Attack:
             self._looked = 0.0
             await asyncio.to_thread(looks.wait_end, pid)
             kill.marks = [mark[1:] for mark in looks.collect(self._marks, pid)]
+            kill.committing = held
             if held:
                 with self._diary.fault(LATE, service, pid):
                     pass

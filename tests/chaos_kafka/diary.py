@@ -30,7 +30,8 @@ NODES = (*BROKERS, CUT)
 class Entry:
     """One fault. Times: seconds since the epoch, as the brokers stamp records; `end` 0 while it lasts.
 
-    `marks`: [service, number, part] of each step that ran in the process when it was struck.
+    `marks`: [service, number, part] of each step that ran in the process when it was struck. `committing`: whether what
+    ends its transaction was under way.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Entry:
     pid: int = 0
     end: float = 0.0
     marks: list[tuple[str, int, int]] = field(default_factory=list)
+    committing: bool = False
 
 
 class Diary:
@@ -83,6 +85,6 @@ class Diary:
         kills = [entry for entry in self.entries if entry.kind == "kill"]
         return {
             **Counter(entry.kind for entry in self.entries),
-            "held": sum(bool(kill.marks) for kill in kills),
+            "held": sum(bool(kill.marks) or kill.committing for kill in kills),
             "victims": dict(sorted(Counter(kill.service for kill in kills).items())),
         }

@@ -99,7 +99,8 @@ class Network:
             async with asyncio.timeout(MEETS):
                 await fault.met.wait()
             with diary.fault(fault.deed):
-                await asyncio.sleep(fault.seconds)  # an answer that is lost late is waited for until then
+                if fault.deed != "lose request":  # that is seen at once; an answer is waited for until it is lost
+                    await asyncio.sleep(fault.seconds)
         except TimeoutError:
             fault.times = 0  # nobody asks for it now
         finally:

@@ -81,9 +81,6 @@ class Attack:
             await asyncio.to_thread(looks.wait_end, pid)
             kill.marks = [mark[1:] for mark in looks.collect(self._marks, pid)]
             kill.committing = held
-            if held:
-                with self._diary.fault(LATE, service, pid):
-                    pass
             return True
         return False
 

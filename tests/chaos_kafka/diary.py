@@ -85,6 +85,7 @@ class Diary:
         kills = [entry for entry in self.entries if entry.kind == "kill"]
         return {
             **Counter(entry.kind for entry in self.entries),
+            LATE: sum(kill.committing for kill in kills),
             "held": sum(bool(kill.marks) or kill.committing for kill in kills),
             "victims": dict(sorted(Counter(kill.service for kill in kills).items())),
         }

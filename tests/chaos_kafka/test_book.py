@@ -14,7 +14,6 @@ def _slice(seed: int, kills: int, twice: int, seconds: list[float]) -> dict[str,
         "seen": {"done": 10, "events": 100},
         "healing": {"settled_after": float(seed)},
         "takeover": {"samples": {"alone": seconds, "beside": []}},
-        "wrong": ["twice"] * twice,
         "problems": ["twice"] * twice,
         "seconds": 60.4,
     }

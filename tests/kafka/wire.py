@@ -1,10 +1,11 @@
 """The few things that the tests ask of a Kafka, through the plain client."""
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
@@ -28,11 +29,18 @@ def new_topic(bootstrap: str, *, replicas: int = 1) -> str:
 
 
 def topic_settings(bootstrap: str, topic: str) -> Mapping[str, str]:
-    """What the brokers hold for the topic, defaults included."""
+    """What the brokers hold for the topic, defaults included; any of them may hear of a new topic a moment later."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    asking = admin(bootstrap)
-    entries = asking.describe_configs([resource])[resource].result(_TIMEOUT)
-    return {name: entry.value for name, entry in entries.items()}
+    asking, deadline = admin(bootstrap), time.monotonic() + _TIMEOUT
+    while True:
+        try:
+            entries = asking.describe_configs([resource])[resource].result(_TIMEOUT)
+        except KafkaException as raised:
+            if raised.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return {name: entry.value for name, entry in entries.items()}
 
 
 def exists(bootstrap: str, topic: str) -> bool:

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
 
 from farandole.engines.kafka.address import read_address
 from farandole.engines.kafka.beginnings import TOPIC as BEGINNINGS
-from farandole.engines.kafka.catalog import FOR_EVER, PATIENCE, Catalog, settings_of
+from farandole.engines.kafka.catalog import FOR_EVER, PATIENCE, Catalog, patiently, settings_of
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.failures import error_of, told_as, unavailable
 from farandole.engines.kafka.greeting import greet
@@ -112,16 +112,20 @@ async def described_topics(admin: AdminClient, outer: Sequence[str]) -> dict[str
 
 
 async def settings_of_topics(admin: AdminClient, outer: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Every setting of these topics, the cluster's own included. Raises LogUnavailable."""
+    """Every setting of these topics, the cluster's own included. Raises LogUnavailable.
+
+    A broker that has not heard of a new topic yet is asked again: another one named it.
+    """
     if not outer:
         return {}
-    answers = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in outer])
-    found = {}
-    with told_as("the settings of topics can't be read"):
-        for resource, answer in answers.items():
-            entries = await asyncio.wrap_future(answer)
-            found[resource.name] = {name: entry.value or "" for name, entry in entries.items()}
-    return found
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in outer]
+
+    async def ask(left: float) -> dict[str, dict[str, str]]:
+        answers = admin.describe_configs(resources, request_timeout=left)
+        entries = {resource.name: await asyncio.wrap_future(answer) for resource, answer in answers.items()}
+        return {name: {key: entry.value or "" for key, entry in of.items()} for name, of in entries.items()}
+
+    return await patiently("the settings of topics can't be read", ask)
 
 
 def wanted_settings(spec: TopicSpec, wish: Wish) -> dict[str, str]:

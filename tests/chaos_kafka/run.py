@@ -81,7 +81,7 @@ async def _perform(folder: Path, cluster: Cluster, between: Network, plan: Plan)
     marks = folder / "marks"
     marks.mkdir()
     url = f"kafka://{between.bootstrap}/{namespace}?lease={LEASE:g}"
-    env = {"PYTHONPATH": _python_path(), MARKS: str(marks)}
+    env = {"PYTHONPATH": _python_path(), MARKS: str(marks), "FARANDOLE_LOG_LEVEL": "INFO"}  # who leases what, and when
     stage = Stage(folder, [f"{TARGET}{name}" for name in SERVICES], env, url=url)
     diary = Diary(folder / "faults.jsonl")
     chance = random.Random(plan.seed)

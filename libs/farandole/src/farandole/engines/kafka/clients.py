@@ -26,6 +26,9 @@ RECORD_LIMIT = 1_000_000
 """Bytes of key, value and headers; a topic's default limit less what a batch and its headers add."""
 _BATCH_LIMIT = 1_048_588  # the brokers' default of message.max.bytes
 _PREFETCH_KB = 4096
+SILENCE = 6.0
+"""Seconds in which a broker has to answer who reads. A host that vanished closes no connection: without a limit of ours
+a fetch would wait a minute for it, long after the brokers have named another leader."""
 _FETCH_WAIT_MS = 100  # a partition that is added waits for the fetch under way to come back
 
 Config = dict[str, Any]
@@ -109,6 +112,7 @@ class Clients:
             "isolation.level": "read_committed",
             "auto.offset.reset": "error",
             "check.crcs": True,
+            "socket.timeout.ms": int(SILENCE * 1000),
             "queued.max.messages.kbytes": _PREFETCH_KB,
             "fetch.wait.max.ms": _FETCH_WAIT_MS,
             "fetch.error.backoff.ms": 100,

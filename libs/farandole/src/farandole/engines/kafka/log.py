@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from aiokafka import TopicPartition as Place_
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import OffsetSpec
 
@@ -18,7 +17,7 @@ from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import listed
 from farandole.engines.kafka.positions import as_committed, positions_of
-from farandole.engines.kafka.reader import KafkaReader, as_record, observer, stop
+from farandole.engines.kafka.reader import KafkaReader, as_record, one_record
 from farandole.engines.kafka.subscription import KafkaSubscription, Parts
 from farandole.engines.kafka.transactor import Transactor
 from farandole.events.errors import ConfigError, LogUnavailable
@@ -108,19 +107,8 @@ class KafkaLog:
         span = (await self.spans([topic])).get((topic, partition))
         if span is None or not span.start <= offset < span.end:
             return None
-        place = Place_(self._names.outer(topic), partition)
-        consumer = observer(self._clients)
-        await consumer.start()
-        try:
-            consumer.assign([place])
-            consumer.seek(place, offset)
-            while (await consumer.position(place)) <= offset:
-                found = await consumer.getmany(timeout_ms=100, max_records=1)
-                for one in found.get(place, ()):
-                    return as_record(one, topic) if one.offset == offset else None
-        finally:
-            await stop(consumer)
-        return None
+        found = await one_record(self._clients, self._admin, (self._names.outer(topic), partition), offset)
+        return None if found is None else as_record(found, topic)
 
     async def spans(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
         """See `Log.spans`."""

@@ -9,17 +9,20 @@ from aiokafka import TopicPartition as Place
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from farandole.engines.kafka.astray import Astray
 from farandole.engines.kafka.catalog import Catalog
-from farandole.engines.kafka.clients import Clients
+from farandole.engines.kafka.clients import SILENCE, Clients
 from farandole.engines.kafka.logins import for_aiokafka
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import ENTERED
+from farandole.engines.kafka.offsets import Place as Inner
 from farandole.engines.kafka.offsets import listed
-from farandole.events.errors import LogError, LogUnavailable
+from farandole.events.errors import LogUnavailable
 from farandole.log.record import Record, TopicPartition
 
 _LOOK = 0.5  # seconds after which a reader that waits for topics looks for them again
 _WAIT_MS = 500
+_ONE_MS = 100
 
 
 def observer(clients: Clients, *, committed: bool = True) -> AIOKafkaConsumer:
@@ -30,6 +33,7 @@ def observer(clients: Clients, *, committed: bool = True) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",
         fetch_max_wait_ms=_WAIT_MS,
+        request_timeout_ms=int(SILENCE * 1000),
         check_crcs=True,
         **for_aiokafka(clients.security),
     )
@@ -47,6 +51,7 @@ class KafkaReader:
         self._positions: dict[TopicPartition, int] = {}
         self._given: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
+        self._astray = Astray(admin)
         self._looked = 0.0
 
     async def begin(self, start: Mapping[TopicPartition, int]) -> None:
@@ -109,7 +114,8 @@ class KafkaReader:
         try:
             found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=limit)
         except OffsetOutOfRangeError as error:
-            raise LogError(f"the log no longer holds what was to be read ({error}); read from its beginning") from error
+            await self._astray.bear(error)
+            return []
         except KafkaError as error:
             raise LogUnavailable(f"the log can't be read: {error}") from error
         records = [as_record(one, self._inner[one.topic]) for some in found.values() for one in some]
@@ -125,6 +131,28 @@ class KafkaReader:
         for place in self._consumer.assignment():
             name = self._inner[place.topic]
             self._positions[name, place.partition] = await self._consumer.position(place)
+
+
+async def one_record(clients: Clients, admin: AdminClient, place: Inner, offset: int) -> ConsumerRecord | None:
+    """The committed record that lies there; nothing where none does. Raises LogError."""
+    there, astray, consumer = Place(*place), Astray(admin), observer(clients)
+    try:
+        await consumer.start()
+        consumer.assign([there])
+        consumer.seek(there, offset)
+        while await consumer.position(there) <= offset:
+            try:
+                found = await consumer.getmany(timeout_ms=_ONE_MS, max_records=1)
+            except OffsetOutOfRangeError as error:
+                await astray.bear(error)
+            else:
+                for one in found.get(there, ()):
+                    return one if one.offset == offset else None
+    except KafkaError as error:
+        raise LogUnavailable(f"{place[0]}/{place[1]}/{offset} can't be read: {error}") from error
+    finally:
+        await stop(consumer)
+    return None
 
 
 async def stop(consumer: AIOKafkaConsumer) -> None:

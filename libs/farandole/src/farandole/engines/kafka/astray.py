@@ -1,0 +1,44 @@
+"""A place that a broker says it has not: gone for ever, or only not there yet.
+
+A broker that stood still, or was cut off, takes itself for the leader until it hears otherwise, and has less than the
+true one by then. aiokafka 0.14 names no leader's epoch when it fetches, so such a broker answers it all the same.
+"""
+
+import asyncio
+import time
+
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from farandole.engines.kafka.offsets import listed
+from farandole.events.errors import LogError
+
+HEARS = 15.0
+"""Seconds after which a broker must have heard who leads; by default the quorum gives one up after 9."""
+_AGAIN = 0.2  # seconds until it is asked again
+_ANEW = 5.0  # seconds without a word of a place after which it stands for itself
+
+
+class Astray:
+    """What one consumer was told so of."""
+
+    def __init__(self, admin: AdminClient) -> None:
+        self._admin = admin
+        self._since: dict[TopicPartition, tuple[float, float]] = {}  # when first, and when last
+
+    async def bear(self, error: OffsetOutOfRangeError) -> None:
+        """Returns when the consumer may ask again. Raises LogError where what it wants is gone."""
+        wanted: dict[TopicPartition, int] = error.args[0]
+        first = await listed(self._admin, list(wanted), OffsetSpec.earliest())
+        now = time.monotonic()
+        for place, offset in wanted.items():
+            since, last = self._since.get(place, (now, now))
+            since = since if now - last < _ANEW else now
+            self._since[place] = since, now
+            if offset < first[place] or now - since > HEARS:
+                raise LogError(
+                    f"the log no longer holds what was to be read ({error}; {place.topic}/{place.partition} begins at "
+                    f"{first[place]}); read from its beginning"
+                ) from error
+        await asyncio.sleep(_AGAIN)

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from farandole.engines.kafka.address import Address
 from farandole.engines.kafka.logins import for_confluent
 from farandole.engines.kafka.security import read_security
+from farandole.engines.kafka.undertones import Undertone
 
 TRANSACTION = 10.0
 """Seconds after which the brokers end a transaction whose producer is gone."""
@@ -53,6 +54,7 @@ class Clients:
             # Beginning anew with the bootstrap servers once no broker is connected, librdkafka 2.16 forgets the
             # coordinator of a transaction under way, and the call that waits for it never returns.
             "metadata.recovery.strategy": "none",
+            "logger": Undertone(),
             "log_level": 2,
             **for_confluent(self.security),
         }

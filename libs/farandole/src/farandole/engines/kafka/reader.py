@@ -17,6 +17,7 @@ from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import ENTERED
 from farandole.engines.kafka.offsets import Place as Inner
 from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.undertones import hush
 from farandole.events.errors import LogUnavailable
 from farandole.log.record import Record, TopicPartition
 
@@ -27,6 +28,7 @@ _ONE_MS = 100
 
 def observer(clients: Clients, *, committed: bool = True) -> AIOKafkaConsumer:
     """A client that only reads; safe settings. What is not committed is for a doctor's eyes only."""
+    hush()
     return AIOKafkaConsumer(
         bootstrap_servers=clients.address.servers.split(","),
         isolation_level="read_committed" if committed else "read_uncommitted",

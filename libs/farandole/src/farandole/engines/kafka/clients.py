@@ -27,9 +27,10 @@ RECORD_LIMIT = 1_000_000
 """Bytes of key, value and headers; a topic's default limit less what a batch and its headers add."""
 _BATCH_LIMIT = 1_048_588  # the brokers' default of message.max.bytes
 _PREFETCH_KB = 4096
-SILENCE = 6.0
-"""Seconds in which a broker has to answer who reads. A host that vanished closes no connection: without a limit of ours
-a fetch would wait a minute for it, long after the brokers have named another leader."""
+SILENCE = 4.5
+"""Seconds in which a broker has to answer. A host that vanished, or stands still, closes no connection: without a limit
+of ours each request to it would wait a minute (a transaction's 10 s), long after the brokers have named another leader.
+Less than `APPENDING`, as the client wants it, and half of `TRANSACTION`, so that a second try is in time."""
 _FETCH_WAIT_MS = 100  # a partition that is added waits for the fetch under way to come back
 
 Config = dict[str, Any]
@@ -51,6 +52,7 @@ class Clients:
             "allow.auto.create.topics": False,
             "topic.metadata.refresh.interval.ms": 30_000,
             "reconnect.backoff.max.ms": 1_000,
+            "socket.timeout.ms": int(SILENCE * 1000),
             # Beginning anew with the bootstrap servers once no broker is connected, librdkafka 2.16 forgets the
             # coordinator of a transaction under way, and the call that waits for it never returns.
             "metadata.recovery.strategy": "none",
@@ -114,7 +116,6 @@ class Clients:
             "isolation.level": "read_committed",
             "auto.offset.reset": "error",
             "check.crcs": True,
-            "socket.timeout.ms": int(SILENCE * 1000),
             "queued.max.messages.kbytes": _PREFETCH_KB,
             "fetch.wait.max.ms": _FETCH_WAIT_MS,
             "fetch.error.backoff.ms": 100,

@@ -29,8 +29,9 @@ PYTEST_ARGS ?=
 CHECKED ?=
 NODES ?= 1
 MINUTES ?= 30
+SILENT ?= 45
 
-.PHONY: help setup check format test demo kafka bench bench-kafka soak-kafka chaos chaos-kafka hunt-kafka rehearsal proofs schemas sla-watcher wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas sla-watcher wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -86,6 +87,9 @@ chaos-kafka: setup  ## services, brokers and network fail on a real Kafka: KILLS
 
 hunt-kafka: setup  ## plant every defect of the Kafka engine, one after the other, and say what has found it: SEED=1 BOOK=file
 	$(PY) -m tests.chaos_kafka.hunt --seed $(SEED) $(if $(BOOK),--book $(BOOK))
+
+silence-kafka: setup  ## each of three brokers stands still for SILENT=45 seconds; exit 1 where nobody goes on without it
+	$(PY) -m tests.chaos_kafka.silence --seconds $(SILENT)
 
 rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=name with a planted defect
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))

@@ -81,13 +81,13 @@ async def _perform(folder: Path, cluster: Cluster, between: Network, plan: Plan)
     marks = folder / "marks"
     marks.mkdir()
     url = f"kafka://{between.bootstrap}/{namespace}?lease={LEASE:g}"
-    env = {"PYTHONPATH": _python_path(), MARKS: str(marks), "FARANDOLE_LOG_LEVEL": "INFO"}  # who leases what, and when
+    env = {"PYTHONPATH": python_path(), MARKS: str(marks), "FARANDOLE_LOG_LEVEL": "INFO"}  # who leases what, and when
     stage = Stage(folder, [f"{TARGET}{name}" for name in SERVICES], env, url=url)
     diary = Diary(folder / "faults.jsonl")
     chance = random.Random(plan.seed)
     publisher = Publisher(stage, beside, namespace, random.Random(chance.random()))
     async with stage, AsyncClient(url) as client:
-        await _serving(client, STARTS_WITHIN)
+        await serving(client, STARTS_WITHIN)
         stop = asyncio.Event()
         publishing = asyncio.create_task(publisher.run(client, stop))
         await asyncio.sleep(CALM)
@@ -110,7 +110,7 @@ async def _perform(folder: Path, cluster: Cluster, between: Network, plan: Plan)
     }
 
 
-async def _serving(client: AsyncClient, within: float) -> None:
+async def serving(client: AsyncClient, within: float) -> None:
     """Until every service has declared itself and every partition is leased. Raises TimeoutError."""
     async with asyncio.timeout(within):
         while True:
@@ -168,7 +168,7 @@ async def _heal(stage: Stage, client: AsyncClient, publisher: Publisher, healing
     }
 
 
-def _python_path() -> str:
+def python_path() -> str:
     """Services run in a folder of their own, and have to find the chain."""
     return os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
 

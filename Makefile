@@ -19,6 +19,7 @@ SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(
 # make kafka NODES=3, make chaos-kafka KILLS=20 BROKERS=2 SEED=7
 JOBS ?= auto
 STAGES ?= 3
+BROKERED ?= 4
 KILLS ?= 100
 BROKERS ?= 14
 NETWORK ?= 40
@@ -52,12 +53,13 @@ format: setup  ## format the code, and mend what ruff can mend
 	$(PY) -m ruff check --fix .
 
 # What starts services of its own runs a file at a time in each worker, for such a file shares what it started, and
-# in more workers than there are cores, for it waits a lot; the storms of kills run alone, after the rest.
+# in more workers than there are cores, for it waits a lot (on brokers most of all); the storms of kills run alone, after
+# the rest.
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
-	$(PY) -m pytest tests/kafka -q -n $(STAGES) -m 'slow' $(PYTEST_ARGS)
+	$(PY) -m pytest tests/kafka -q -n $(BROKERED) -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos_kafka -q -m chaos $(PYTEST_ARGS)
 

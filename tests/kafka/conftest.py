@@ -9,6 +9,21 @@ import pytest
 from scripts.kafka import Cluster, NoKafka
 from tests.kafka.session import session_kafka, without_kafka
 
+LONG = (
+    "test_sla_watcher",
+    "test_broker",
+    "test_starting",
+    "test_tokens",
+    "test_long_steps",
+    "test_demo",
+    "test_ageing",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes half a minute and more begins first, so that no worker waits for another one in the end."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

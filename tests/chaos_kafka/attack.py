@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.chaos_kafka import looks
 from tests.chaos_kafka.diary import EXPECTED, LATE, NODES, Diary
-from tests.chaos_kafka.network import Network
+from tests.chaos_kafka.network import HELD, Network
 from tests.support.stage import Stage
 
 REST = 4.0  # seconds that a process lives at least: who dies as soon as it starts never finishes anything
@@ -69,7 +69,7 @@ class Attack:
         pid = await self._busy(BUSY, spare) if way != EVER else self._choice(self._rested(spare))
         if pid is not None and way == COMMITTING:
             await self._until_it_commits(pid)
-        held = pid is not None and way == LATE and await self._network.hold_commit(pid, HOLDS)
+        held = pid is not None and way == LATE and await self._hold_commit(pid)
         service = self._running.get(pid or 0)
         if pid is None or service is None or pid in self._still:
             return False
@@ -83,6 +83,9 @@ class Attack:
             kill.committing = held
             return True
         return False
+
+    async def _hold_commit(self, pid: int) -> bool:
+        return await self._network.hold_commit(pid, HOLDS, self._chance.uniform(*HELD))
 
     async def _busy(self, within: float, spare: bool) -> int | None:
         """A process whose step runs, by preference of a service that was killed least."""

@@ -34,7 +34,9 @@ HELD_BACK = 0.7  # share of lost answers to the end of a transaction that are lo
 CUT_FOR = (1.0, 8.0)  # seconds that a node is cut off
 CUT_EACH = 4  # of the faults
 REST = (0.5, 3.0)  # seconds between two
-HELD = 12.0  # seconds that the end of a transaction is held at most: by then the brokers have ended it themselves
+HELD = (4.0, 12.0)
+"""Seconds that the end of a transaction is held at most. After ten the brokers have ended it; before, it takes effect
+when another went on in its place already, if that one did not fence it."""
 MEETS = 20.0  # seconds in which a loss has to meet its request, or it is taken back
 
 
@@ -58,16 +60,16 @@ class Network:
             if (number + 1) % 10 == 0:
                 sys.stderr.write(f"network faults {number + 1}/{faults}\n")
 
-    async def hold_commit(self, pid: int, within: float) -> bool:
-        """Hold what next ends a transaction of this process, until its successor fences it; whether one came.
+    async def hold_commit(self, pid: int, within: float, seconds: float) -> bool:
+        """Hold what next ends a transaction of this process, until its successor fences it, or for `seconds`.
 
-        That successor finds it committed, if it looks after it has fenced, and not if before.
+        Whether one came. That successor finds it committed, if it looks after it has fenced, and not if before.
         """
         try:
             ports = frozenset(end.laddr.port for end in psutil.Process(pid).net_connections("tcp"))
         except psutil.NoSuchProcess:
             return False
-        fault = Fault(END_TXN, "hold", seconds=HELD, peers=ports)
+        fault = Fault(END_TXN, "hold", seconds=seconds, peers=ports)
         for proxy in self._proxies.values():
             proxy.inflict(fault)
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from farandole.events.facts import FACTS as OUR_FACTS
 from farandole.events.facts import FACTS_VERSION
-from farandole.runtime.topics import JOURNAL
+from farandole.events.topics import JOURNAL
 from sla_watcher.journal import FACTS, TOPIC, NotFacts, attempts_of, is_facts
 from sla_watcher.tally import Attempt
 

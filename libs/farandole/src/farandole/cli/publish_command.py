@@ -15,12 +15,12 @@ from farandole.cli.status_command import told
 from farandole.client import AsyncClient, Published
 from farandole.client.aclient import has_type
 from farandole.config import Loaded
+from farandole.events.durations import seconds
 from farandole.events.errors import BadInput
 from farandole.events.event import check_type_name
 from farandole.events.limits import VALUE_LIMIT
 from farandole.files import read_regular
 from farandole.fold import WorkflowState
-from farandole.runtime.durations import seconds
 
 _CODES = {"complete": Code.DONE, "running": Code.TIMED_OUT, "dead": Code.DEAD, "waiting": Code.DEAD}
 

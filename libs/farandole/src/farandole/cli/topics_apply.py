@@ -13,10 +13,10 @@ from farandole.cli.say import emit, line, remark, rows
 from farandole.cli.services import load_services
 from farandole.config import Loaded
 from farandole.engines.keep import open_keeper
+from farandole.events.durations import seconds
 from farandole.events.errors import BadInput
 from farandole.log.care import Change, Keeper, Wish
 from farandole.runtime.declare import Service
-from farandole.runtime.durations import seconds
 from farandole.runtime.ground import domain_topics, ground_of_all
 
 

@@ -8,8 +8,8 @@ from farandole.cli.options import ConfigOption, JsonOption, LogOption, settings,
 from farandole.cli.say import emit, line, rows
 from farandole.cli.topics_apply import apply
 from farandole.client import AsyncClient
-from farandole.client.observer import read_manifests
 from farandole.events.errors import BadInput
+from farandole.log.manifests import read_manifests
 from farandole.log.ports import Log
 from farandole.log.record import Span, TopicPartition, TopicSpec
 

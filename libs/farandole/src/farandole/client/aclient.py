@@ -11,7 +11,7 @@ from typing import Self
 from farandole.client import history, letters, publishing
 from farandole.client.contracts import Contracts
 from farandole.client.letters import DeadLetter, Verb
-from farandole.client.observer import Observer, read_manifests
+from farandole.client.observer import Observer
 from farandole.client.publishing import Body, Draft, Published
 from farandole.config.near import or_else
 from farandole.engines.open import open_log
@@ -22,10 +22,11 @@ from farandole.events.errors import BadInput, DecodeError, IdConflict, LogError,
 from farandole.events.event import Event
 from farandole.events.ids import fingerprint
 from farandole.events.manifest import Manifest
+from farandole.events.topics import inbox
 from farandole.fold import Summary, WorkflowState
+from farandole.log.manifests import read_manifests
 from farandole.log.ports import Log
 from farandole.log.record import NewRecord, Place
-from farandole.runtime.topics import inbox
 
 SETTLE = 2.0
 """Seconds for which a workflow that waits for what nobody owes is watched: a service may just be starting."""

@@ -12,10 +12,10 @@ from farandole.events.envelope import Envelope
 from farandole.events.errors import BadInput, NotFound
 from farandole.events.facts import Place
 from farandole.events.ids import content_id
+from farandole.events.topics import inbox
 from farandole.fold import Fold, Left, WorkflowState
 from farandole.log.record import NewRecord
 from farandole.runtime.commands import DISCARD, REDRIVE
-from farandole.runtime.topics import inbox
 
 Verb = Literal["redrive", "discard"]
 _TYPES: dict[Verb, str] = {"redrive": REDRIVE, "discard": DISCARD}

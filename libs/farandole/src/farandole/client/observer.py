@@ -6,12 +6,11 @@ from farandole.events.codec import decode
 from farandole.events.errors import DecodeError
 from farandole.events.facts import FACTS, read_facts
 from farandole.events.manifest import Manifest
+from farandole.events.topics import JOURNAL, MANIFESTS
 from farandole.fold import Fold
+from farandole.log.manifests import read_manifest
 from farandole.log.ports import Log, Reader
-from farandole.log.reading import to_the_end
 from farandole.log.record import NewRecord, Place, Record
-from farandole.runtime.sources import read_manifest
-from farandole.runtime.topics import JOURNAL, MANIFESTS
 
 _BATCH = 1000
 _SLICE = 30.0  # seconds of one poll; news end it at once
@@ -128,15 +127,3 @@ class Observer:
         except DecodeError:
             return
         self.fold.apply_input(envelope, record.place, record.time)
-
-
-async def read_manifests(log: Log) -> list[Manifest]:
-    """The manifests as they stand, for whoever needs nothing else."""
-    found: dict[str, Manifest] = {}
-    reader = await log.reader([MANIFESTS])
-    try:
-        async for records in to_the_end(log, reader, [MANIFESTS], limit=_BATCH):
-            found |= {m.key: m for m in map(read_manifest, records) if m is not None}
-    finally:
-        await reader.close()
-    return list(found.values())

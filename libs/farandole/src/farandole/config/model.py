@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from farandole.events.durations import seconds
 from farandole.events.errors import ConfigError
-from farandole.runtime.durations import seconds
 
 PREFIX = "FARANDOLE_"
 NESTING = "__"

@@ -14,6 +14,7 @@ from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
 from farandole.events.facts import FACTS, FACTS_VERSION, RECORD_LIMIT
 from farandole.events.ids import content_id
+from farandole.events.topics import JOURNAL
 from farandole.log.ports import Unit
 from farandole.log.record import NewRecord
 from farandole.runtime.delivery import Delivery, State
@@ -21,7 +22,6 @@ from farandole.runtime.outcome import Outcome
 from farandole.runtime.partition import Partition
 from farandole.runtime.plan import Plan
 from farandole.runtime.rows import delivery_row
-from farandole.runtime.topics import JOURNAL
 
 OPEN_AFTER = 5.0  # seconds after which a running attempt gets a row, so that the partition can go on
 COMMIT_BYTES = 4 * 1024 * 1024

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
+from farandole.events.durations import seconds
 from farandole.events.errors import ConfigError, DeclarationError
 from farandole.events.event import Event
 from farandole.runtime.bind import Signature, read_signature, refuse
-from farandole.runtime.durations import seconds
 from farandole.runtime.retry import Retry
 
 P = ParamSpec("P")

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from farandole.events import topics
 from farandole.log.care import Kind
 from farandole.log.record import TopicSpec
-from farandole.runtime import topics
 from farandole.runtime.declare import AnyStep, Service
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from farandole.events import topics
 from farandole.events.errors import DeclarationError
 from farandole.log.hooks import Hooks
 from farandole.log.ports import Log
-from farandole.runtime import topics
 from farandole.runtime.context import Tools
 from farandole.runtime.declare import AnyStep, Service
 from farandole.runtime.forward import Forwarder

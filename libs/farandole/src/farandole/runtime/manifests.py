@@ -15,10 +15,10 @@ from farandole.events.manifest import (
     Published,
     StepManifest,
 )
+from farandole.events.topics import MANIFESTS
 from farandole.log.record import NewRecord
 from farandole.runtime.bind import EventClass
 from farandole.runtime.declare import AnyStep, Service
-from farandole.runtime.topics import MANIFESTS
 
 
 def make_manifest(service: Service, steps: Iterable[AnyStep], before: Iterable[Manifest], now: float) -> Manifest:

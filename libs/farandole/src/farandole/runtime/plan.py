@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from farandole.events import topics
 from farandole.events.event import EventType
 from farandole.log.ports import Clock
-from farandole.runtime import topics
 from farandole.runtime.bind import EventClass
 from farandole.runtime.declare import AnyStep
 

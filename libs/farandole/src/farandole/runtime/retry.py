@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from farandole.events.durations import seconds
 from farandole.events.errors import (
     AssetCorrupt,
     AssetRefused,
@@ -10,7 +11,6 @@ from farandole.events.errors import (
     ConfigError,
     RetryAfter,
 )
-from farandole.runtime.durations import seconds
 from farandole.runtime.pool import RemoteError
 
 TERMINAL = (BadInput, AssetCorrupt, AssetRefused)

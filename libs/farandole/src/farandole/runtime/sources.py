@@ -1,12 +1,11 @@
 """Who publishes in this dance: the sources that the manifests name, kept up to date by following their topic."""
 
-from farandole.events.codec import decode
-from farandole.events.errors import DecodeError
 from farandole.events.manifest import Manifest
+from farandole.events.topics import MANIFESTS
+from farandole.log.manifests import read_manifest
 from farandole.log.ports import Log, Reader
 from farandole.log.reading import to_the_end
 from farandole.log.record import Record
-from farandole.runtime.topics import MANIFESTS
 
 
 class Sources:
@@ -41,11 +40,3 @@ class Sources:
             manifest = read_manifest(record)
             if manifest is not None:
                 self.add(manifest)
-
-
-def read_manifest(record: Record) -> Manifest | None:
-    """The manifest of a record of `farandole.manifests`; None where it is none (a tombstone, a stranger's)."""
-    try:
-        return Manifest.model_validate_json(decode(record.key, record.value, record.headers).data)
-    except (DecodeError, ValueError):
-        return None

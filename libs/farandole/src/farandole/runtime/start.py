@@ -1,8 +1,8 @@
 """`start="now"`: a new step's positions begin before its manifest says so, so that it is owed nothing that it skips."""
 
+from farandole.events import topics
 from farandole.events.errors import LogUnavailable
 from farandole.log.ports import Interest, Log
-from farandole.runtime import topics
 from farandole.runtime.declare import AnyStep
 
 _PATIENCE = 60  # polls of at most a second until every partition was leased by somebody once

@@ -12,10 +12,10 @@ from farandole.events.errors import DecodeError
 from farandole.events.facts import FACTS, Fact, read_facts
 from farandole.events.ids import Parent
 from farandole.events.manifest import Manifest, StepManifest
+from farandole.events.topics import JOURNAL, MANIFESTS
 from farandole.log.ports import Log
 from farandole.log.reading import to_the_end
 from farandole.log.record import Record, Span, TopicPartition
-from farandole.runtime.topics import JOURNAL, MANIFESTS
 from farandole.testing.stories import Story, Told, stories_of
 
 _SYSTEM = ("farandole.",)

@@ -12,6 +12,7 @@ from farandole.client.publishing import draft, make_record
 from farandole.engines.memory.cluster import Cluster
 from farandole.engines.memory.log import MemoryLog
 from farandole.engines.memory.loop import VirtualClock
+from farandole.events.durations import seconds
 from farandole.events.envelope import Envelope
 from farandole.events.errors import FarandoleError
 from farandole.events.event import Event
@@ -21,7 +22,6 @@ from farandole.log.record import NewRecord
 from farandole.runtime.absence import Absence, json_object, read_absence
 from farandole.runtime.context import Tools
 from farandole.runtime.declare import Service
-from farandole.runtime.durations import seconds
 from farandole.runtime.host import Options
 from farandole.testing.faults import Faults
 from farandole.testing.history import History, read_history

@@ -7,6 +7,7 @@ import pytest
 
 from farandole.events.event import Event
 from farandole.events.facts import RECORD_LIMIT, read_facts
+from farandole.events.topics import JOURNAL
 from farandole.log.record import NewRecord, Record
 from farandole.runtime.compose import COMMIT_BYTES, COMMIT_RECORDS, journal_partition, journal_records, take
 from farandole.runtime.delivery import Delivery, State
@@ -14,7 +15,6 @@ from farandole.runtime.given import read_given
 from farandole.runtime.outcome import Outcome
 from farandole.runtime.retry import Retry
 from farandole.runtime.rows import read_row
-from farandole.runtime.topics import JOURNAL
 from libs.farandole.tests.unit.runtime.props import Room, declare, outputs
 
 

@@ -8,12 +8,12 @@ from farandole.events.envelope import ABSENT
 from farandole.events.event import Event
 from farandole.events.facts import Fact, read_facts
 from farandole.events.scope import Level
+from farandole.events.topics import JOURNAL
 from farandole.runtime.absence import Why
 from farandole.runtime.delivery import Delivery, State
 from farandole.runtime.given import read_given
 from farandole.runtime.retry import Retry
 from farandole.runtime.rows import CLOSED_FOR
-from farandole.runtime.topics import JOURNAL
 from libs.farandole.tests.unit.runtime.props import Room, declare, member, outputs
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from farandole.events.durations import seconds
 from farandole.events.errors import ConfigError
-from farandole.runtime.durations import seconds
 
 
 @pytest.mark.parametrize(

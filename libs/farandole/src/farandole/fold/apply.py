@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from farandole.events.envelope import ABSENT
-from farandole.events.facts import EventRef, Fact, Fills, GroupRef
+from farandole.events.envelope import ABSENT, Envelope
+from farandole.events.facts import EventRef, Fact, Fills, GroupRef, Place
 from farandole.events.ids import Derivation, Parent
 from farandole.events.scope import Level, Scope
-from farandole.fold.state import ENDED, EXPLAINED, Delivery, Gathering, Node, Spread, State
+from farandole.fold.state import ENDED, EXPLAINED, RECORDED, Attempt, Delivery, Gathering, Node, Spread, State
 from farandole.fold.workflow import Shared, Workflow, type_of
 
 _NEXT: dict[str, State] = {
@@ -46,6 +46,22 @@ def apply_fact(workflow: Workflow, fact: Fact, time: float, shared: Shared) -> N
         shared.unplaced += 1
 
 
+def apply_input(workflow: Workflow, envelope: Envelope, place: Place, time: float, shared: Shared) -> None:
+    """Fold in a record of an accepted type's topic, appended at `time`, seconds; see `Fold.apply_input`."""
+    identity = envelope.source, envelope.id
+    node = workflow.nodes.get(identity)
+    if node is None:
+        node = Node(*identity, "", "")
+        workflow.nodes[identity] = workflow.roots[identity] = node
+    if node.known == EXPLAINED:
+        node.place = place
+        workflow.touch(node)
+    elif node.known != RECORDED or (time, place) < (node.time, node.place or place):
+        workflow.withdraw(node)
+        _record(node, envelope, place, time)
+        workflow.enter(node, shared.topology)
+
+
 def _apply_to_event(workflow: Workflow, fact: Fact, ref: EventRef, time: float, *, step: str, shared: Shared) -> None:
     node = workflow.nodes.get((ref.source, ref.id)) or _cited(workflow, ref)
     delivery = _delivery(workflow, node, fact, ref, step=step, shared=shared)
@@ -63,7 +79,8 @@ def _apply_to_group(workflow: Workflow, fact: Fact, ref: GroupRef, time: float, 
     gathering = _gathering(workflow, step, ref.id)
     delivery = gathering.delivery
     if delivery is None:
-        delivery = gathering.delivery = workflow.begin(Delivery(step, fact.generation, id=ref.delivery))
+        delivery = Delivery(step, fact.generation, id=ref.delivery, group=ref.id)
+        gathering.delivery = workflow.begin(delivery)
         workflow.restand(gathering)
     _move(workflow, delivery, fact, time, shared)
     if fact.outputs:
@@ -101,7 +118,7 @@ def _delivery(workflow: Workflow, node: Node, fact: Fact, ref: EventRef, *, step
         known = node.deliveries.get(key)
     if known is None:
         workflow.withdraw(node)
-        known = node.deliveries[key] = workflow.begin(Delivery(step, fact.generation, ref.at))
+        known = node.deliveries[key] = workflow.begin(Delivery(step, fact.generation, ref.at, key=key), node)
         known.twin = fact.reason == _CONFLICT
         node.place = node.place or ref.at
         workflow.enter(node, shared.topology)
@@ -119,9 +136,11 @@ def _move(workflow: Workflow, delivery: Delivery, fact: Fact, time: float, share
         if now < before or (now == before and rank):
             return
         delivery.attempt, delivery.rank = now
-    if fact.fact in _TIMED and fact.started:
-        workflow.tally(delivery.step).time(max(0.0, fact.finished - fact.started))
     _note(delivery, fact, time)
+    if fact.fact in _TIMED and fact.started:
+        error = "" if fact.fact == "completed" else delivery.error
+        ran = Attempt(fact.attempt, fact.started, fact.finished, fact.worker, fact.version, state, error)
+        workflow.ran(delivery, ran)
     workflow.move(delivery, state, shared)
 
 
@@ -150,7 +169,7 @@ def _fill(workflow: Workflow, fills: Fills, node: Node, delivery: Delivery, time
     gathering = _gathering(workflow, delivery.step, fills.group)
     gathering.since = gathering.since or delivery.since or time
     gathering.take(fills, node.scope)
-    delivery.fills = gathering
+    delivery.fills, delivery.slot = gathering, fills
     workflow.restand(gathering)
 
 
@@ -176,8 +195,7 @@ def _spread(workflow: Workflow, out: dict[str, Any], line: _Line, shared: Shared
     group, count, slot = out["group"], out["count"], out["slot"]
     spread = workflow.spreads.get(group)
     if spread is None:
-        spread = workflow.spreads[group] = Spread(line.by.step, count)
-        workflow.unread += count
+        spread = workflow.spread(Spread(group, line.by, count))
     delivery = event_delivery(line.parent, line.by) if line.parent is not None else line.by.id
     wires, kinds, make_id, start = out["types"], out.get("of"), Derivation.of(delivery).event, out.get("start", 0)
     for index, key in enumerate(out["keys"], start):
@@ -205,9 +223,17 @@ def _explain(
     workflow.withdraw(node)
     workflow.roots.pop(identity, None)
     workflow.nodes[identity] = node
+    node.line = len(workflow.line)
     workflow.line.append(node)
     node.wire = wire
     node.topic = node.topic if node.absent else type_of(wire)[0]
     node.scope = line.scope if level is None else (*line.scope, level)
     node.time, node.cause, node.by, node.known = line.by.since, line.cause, line.by, EXPLAINED
     workflow.enter(node, shared.topology)
+
+
+def _record(node: Node, envelope: Envelope, place: Place, time: float) -> None:
+    node.topic, node.wire = place[0], f"{envelope.type}.v{envelope.version}"
+    node.key, node.scope, node.cause = envelope.key, envelope.scope, envelope.cause or ""
+    node.absent = envelope.is_absence
+    node.time, node.place, node.known = time, (place[0], place[1], place[2]), RECORDED

@@ -10,8 +10,7 @@ from farandole.events.envelope import Envelope
 from farandole.events.facts import Fact, Place
 from farandole.events.ids import workflow_id
 from farandole.events.manifest import Manifest
-from farandole.fold.apply import apply_fact
-from farandole.fold.state import EXPLAINED, RECORDED, Node
+from farandole.fold.apply import apply_fact, apply_input
 from farandole.fold.topology import Topology
 from farandole.fold.view import Summary, WorkflowState, state_of, summary_of
 from farandole.fold.workflow import Shared, Workflow
@@ -51,17 +50,7 @@ class Fold:
         It counts as an input while no manifest names its source; what a step published there may be given too.
         """
         workflow = self._workflow(envelope.workflow or workflow_id(envelope.source, envelope.id), time)
-        identity = envelope.source, envelope.id
-        node = workflow.nodes.get(identity)
-        if node is None:
-            node = Node(*identity, "", "")
-            workflow.nodes[identity] = workflow.roots[identity] = node
-        if node.known == EXPLAINED:
-            node.place = place
-        elif node.known != RECORDED or (time, place) < (node.time, node.place or place):
-            workflow.withdraw(node)
-            _record(node, envelope, place, time)
-            workflow.enter(node, self.topology)
+        apply_input(workflow, envelope, place, time, self._shared)
 
     def apply_facts(self, facts: Iterable[Fact], time: float) -> None:
         """The facts of one journal record, appended at `time` (seconds), in their order."""
@@ -96,10 +85,3 @@ class Fold:
             workflow = self._workflows[name] = Workflow(name, started=time, epoch=self._shared.epoch)
         workflow.started, workflow.updated = min(workflow.started, time), max(workflow.updated, time)
         return workflow
-
-
-def _record(node: Node, envelope: Envelope, place: Place, time: float) -> None:
-    node.topic, node.wire = place[0], f"{envelope.type}.v{envelope.version}"
-    node.key, node.scope, node.cause = envelope.key, envelope.scope, envelope.cause or ""
-    node.absent = envelope.is_absence
-    node.time, node.place, node.known = time, (place[0], place[1], place[2]), RECORDED

@@ -53,13 +53,13 @@ class Left:
 
 
 def left_of(workflow: Workflow, nodes: Iterable[Node], shared: Shared) -> Iterator[Left]:
-    """Everything left, events in the order given, then groups."""
+    """Everything left, events in the order given, then groups by their age."""
     for node in nodes:
         yield from _of_event(node, shared)
     tracer = Tracer(workflow, shared.topology)
-    for gathering in workflow.gatherings.values():
+    for gathering in sorted(workflow.gatherings.values(), key=lambda g: (g.since, g.step, g.id)):
         yield from _of_group(gathering, tracer, shared)
-    for group, spread in workflow.spreads.items():
+    for group, spread in sorted(workflow.spreads.items()):
         if len(spread.members) < spread.count:
             yield _unread(workflow, group, spread)
 
@@ -68,7 +68,7 @@ def _unread(workflow: Workflow, group: str, spread: Spread) -> Left:
     present = len(spread.members)
     return Left(
         kind="unread",
-        step=spread.step,
+        step=spread.by.step,
         moves=True,
         since=workflow.updated,
         group=group,
@@ -82,7 +82,7 @@ def _of_event(node: Node, shared: Shared) -> Iterator[Left]:
         if step not in node.deliveries:
             delivery = Delivery(step, since=node.time)
             yield _entry(delivery, shared, node=node)
-    for delivery in node.deliveries.values():
+    for delivery in node.by_step():
         if delivery.state not in ENDED:
             yield _entry(delivery, shared, node=node)
     if node.loose:

@@ -94,7 +94,7 @@ class Tracer:
                 kind: EndKind = "unconsumed" if node.loose else "absent" if node.absent else "final"
                 ends.append(End(kind, "", node.topic if node.absent else node.wire, node.id))
             ends.extend(End("owed", s, node.wire, node.id) for s in node.owing if s not in node.deliveries)
-            for delivery in node.deliveries.values():
+            for delivery in node.by_step():
                 following = list(self._after(node, delivery, gathering, ends))
                 stack.extend(n for n in following if n not in seen)
                 seen.update(following)

@@ -1,7 +1,7 @@
 """What the fold remembers: events, deliveries, groups and counts; plain data that decides nothing of itself."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from farandole.events.facts import Fills, Place
 from farandole.events.scope import Scope
@@ -19,13 +19,27 @@ CITED, RECORDED, EXPLAINED = 0, 1, 2
 fact of the delivery that published it."""
 
 
+class Attempt(NamedTuple):
+    """An attempt that ran: when (seconds), by whom, and how it ended."""
+
+    attempt: int
+    started: float
+    finished: float
+    worker: str
+    version: str
+    ending: State
+    error: str
+
+
 @dataclass(slots=True, eq=False)
 class Delivery:
     """One event, or one closed group, at one step in one generation.
 
     `attempt` and `rank` order its facts, so that one that was applied before is known. `since`: when it came to
     stand so. `id` is known of dead letters and groups. `twin`: of a second record under the same identity.
-    `fills`: the gathering that it was held in.
+    `fills`: the gathering that it was held in, `slot` what it fills there. `group`: the gathering that it is the
+    delivery of. `key`: what its event knows it by. `row` and `event` are a store's: its own number and that of its
+    event, -1 while it has none.
     """
 
     step: str
@@ -41,8 +55,14 @@ class Delivery:
     behind: str = ""
     partition: int | None = None
     id: str = ""
+    group: str = ""
     twin: bool = False
     fills: "Gathering | None" = None
+    slot: Fills | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    key: str = ""
+    row: int = -1
+    event: int = -1
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +71,7 @@ class Node:
 
     `time`: append time of an input's record, `finished` of the delivery that published an output. `owing`: the
     steps that owe an outcome, whether they gave it or not. `loose`: nobody takes it though it is not final.
+    `line`: where it stands in the workflow's line, -1: not there. `row` is a store's number of it, -1: none yet.
     """
 
     source: str
@@ -70,13 +91,20 @@ class Node:
     loose: bool = False
     owing: tuple[str, ...] = ()
     deliveries: dict[str, Delivery] = field(default_factory=dict)
+    line: int = -1
+    row: int = -1
+
+    def by_step(self) -> list[Delivery]:
+        """Its deliveries in an order that does not depend on which became known first."""
+        return [self.deliveries[key] for key in sorted(self.deliveries)]
 
 
 @dataclass(slots=True, eq=False)
 class Spread:
-    """The members of one fan-out as far as facts named them; `count` is how many there are."""
+    """The members of one fan-out, of the delivery `by`, as far as facts named them; `count`: how many there are."""
 
-    step: str
+    group: str
+    by: Delivery
     count: int
     members: dict[int, Node] = field(default_factory=dict)
 
@@ -181,3 +209,18 @@ class Tally:
 
 
 _STATES: tuple[State, ...] = ("owed", "retrying", "parked", "dead", "held", "completed", "discarded", "cancelled")
+
+
+@dataclass(slots=True)
+class Touched:
+    """What changed of a workflow since a store last wrote it down, each once, in the order of the first change.
+
+    Of a delivery that is new: its event, None where it is a group's or was there before. Of an attempt: its
+    delivery, and its number among those.
+    """
+
+    nodes: dict[Node, None] = field(default_factory=dict)
+    deliveries: dict[Delivery, Node | None] = field(default_factory=dict)
+    attempts: list[tuple[Delivery, int]] = field(default_factory=list)
+    gatherings: dict[Gathering, None] = field(default_factory=dict)
+    spreads: dict[Spread, None] = field(default_factory=dict)

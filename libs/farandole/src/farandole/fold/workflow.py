@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from farandole.fold.state import ENDED, RECORDED, Delivery, Gathering, Node, Spread, State, Tally
+from farandole.fold.state import ENDED, RECORDED, Attempt, Delivery, Gathering, Node, Spread, State, Tally, Touched
 from farandole.fold.topology import Topology
 
 Status = Literal["complete", "running", "dead", "waiting"]
@@ -31,7 +31,8 @@ class Workflow:
 
     `line`: events that a fact explains, in causal order; `roots`: the others, the inputs among them. `loose`:
     events that nobody takes. `unread`: members of fan-outs that no fact named yet. `counted`: events that count
-    (the record of a known step's event counts only with the fact that explains it).
+    (the record of a known step's event counts only with the fact that explains it). `touched`: where a store
+    keeps the workflow, what it has to write down.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Workflow:
     started: float = 0.0
     updated: float = 0.0
     epoch: int = 0
+    touched: Touched | None = None
 
     def tally(self, step: str) -> Tally:
         """The counters of one step."""
@@ -57,6 +59,11 @@ class Workflow:
         return tally
 
     # -- events ---------------------------------------------------------------------------------------------
+
+    def touch(self, node: Node) -> None:
+        """The node changed: a store has to write it down."""
+        if self.touched is not None:
+            self.touched.nodes[node] = None
 
     def withdraw(self, node: Node) -> None:
         """Take back what the node counts as, so that it can change."""
@@ -68,6 +75,7 @@ class Workflow:
 
     def enter(self, node: Node, topology: Topology) -> None:
         """Count the node as what it now is."""
+        self.touch(node)
         foreign = node.known == RECORDED and node.source not in topology.steps
         node.counted = node.by is not None or bool(node.deliveries) or foreign
         node.owing = topology.owed_by(node.topic, node.time) if node.counted else ()
@@ -90,13 +98,17 @@ class Workflow:
 
     # -- deliveries -----------------------------------------------------------------------------------------
 
-    def begin(self, delivery: Delivery) -> Delivery:
-        """A delivery became known."""
+    def begin(self, delivery: Delivery, node: Node | None = None) -> Delivery:
+        """A delivery became known: of an event, or of a group."""
+        if self.touched is not None:
+            self.touched.deliveries[delivery] = node
         self.tally(delivery.step).count[delivery.state] += 1
         return delivery
 
     def move(self, delivery: Delivery, state: State, shared: Shared) -> None:
         """A delivery now stands otherwise; dead ones are noted for those parked behind them."""
+        if self.touched is not None:
+            self.touched.deliveries.setdefault(delivery, None)
         count = self.tally(delivery.step).count
         count[delivery.state] -= 1
         count[state] += 1
@@ -110,8 +122,17 @@ class Workflow:
             self.parked.add(delivery)
         delivery.state = state
 
+    def ran(self, delivery: Delivery, attempt: Attempt) -> None:
+        """An attempt of a delivery ended."""
+        if self.touched is not None:
+            self.touched.attempts.append((delivery, len(delivery.attempts)))
+        delivery.attempts.append(attempt)
+        self.tally(delivery.step).time(max(0.0, attempt.finished - attempt.started))
+
     def restand(self, gathering: Gathering) -> None:
         """Count a group as open, as owed, or not, now that a member or its delivery became known."""
+        if self.touched is not None:
+            self.touched.gatherings[gathering] = None
         now: Literal["", "open", "owed"] = "owed" if gathering.full else "open"
         if gathering.delivery is not None:
             now = ""
@@ -122,27 +143,37 @@ class Workflow:
         tally.count["owed"] += (now == "owed") - (gathering.standing == "owed")
         gathering.standing = now
 
+    def spread(self, spread: Spread) -> Spread:
+        """A fan-out became known; its members are not read yet."""
+        if self.touched is not None:
+            self.touched.spreads[spread] = None
+        self.spreads[spread.group] = spread
+        self.unread += spread.count
+        return spread
+
     # -- questions ------------------------------------------------------------------------------------------
 
     def status(self, shared: Shared) -> tuple[Status, bool]:
         """The status, and whether anything moves by itself; of counters alone."""
-        moves = self.moves(shared)
+        moves = self.goes_on(shared) or any(delivery_moves(d, shared) for d in self.parked)
+        return self.standing(moves=moves), moves
+
+    def standing(self, *, moves: bool) -> Status:
+        """The status, where it is known whether anything moves by itself."""
         dead = any(t.count["dead"] or t.count["parked"] for t in self.tallies.values())
         owed = any(t.count["owed"] or t.count["retrying"] or t.gathering for t in self.tallies.values())
         if moves:
-            return "running", True
+            return "running"
         if dead:
-            return "dead", False
-        return ("waiting" if owed or self.loose else "complete"), False
+            return "dead"
+        return "waiting" if owed or self.loose else "complete"
 
-    def moves(self, shared: Shared) -> bool:
+    def goes_on(self, shared: Shared) -> bool:
         """Whether something is left that needs nobody's help: owed by a step that exists, or not read yet."""
         exists = shared.topology.exists
-        if self.unread or any(
+        return bool(self.unread) or any(
             (t.count["owed"] or t.count["retrying"]) and exists(step) for step, t in self.tallies.items()
-        ):
-            return True
-        return any(delivery_moves(d, shared) for d in self.parked)
+        )
 
 
 def delivery_moves(delivery: Delivery, shared: Shared) -> bool:

@@ -6,7 +6,6 @@ smaller, and what ends after composing is never in it.
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from zlib import crc32
 
 import msgspec
 
@@ -15,6 +14,7 @@ from farandole.events.envelope import Envelope
 from farandole.events.facts import FACTS, FACTS_VERSION, RECORD_LIMIT
 from farandole.events.ids import content_id
 from farandole.events.topics import JOURNAL
+from farandole.log.partitioner import journal_partition
 from farandole.log.ports import Unit
 from farandole.log.record import NewRecord
 from farandole.runtime.delivery import Delivery, State
@@ -152,11 +152,6 @@ def journal_records(plan: Plan, outcomes: list[Outcome]) -> list[NewRecord]:
         for fact in outcome.facts:
             shares.setdefault(journal_partition(fact["workflow"], plan.journal_partitions), []).append(fact)
     return [record for number, facts in shares.items() for record in _packed(plan, number, facts)]
-
-
-def journal_partition(workflow: str, partitions: int) -> int:
-    """The journal partition that holds a workflow's facts; nobody else writes there, so any even spread will do."""
-    return crc32(workflow.encode()) % partitions if partitions > 1 else 0
 
 
 def _packed(plan: Plan, number: int, facts: list[dict[str, Any]]) -> Iterator[NewRecord]:

@@ -8,8 +8,9 @@ import pytest
 from farandole.events.event import Event
 from farandole.events.facts import RECORD_LIMIT, read_facts
 from farandole.events.topics import JOURNAL
+from farandole.log.partitioner import journal_partition
 from farandole.log.record import NewRecord, Record
-from farandole.runtime.compose import COMMIT_BYTES, COMMIT_RECORDS, journal_partition, journal_records, take
+from farandole.runtime.compose import COMMIT_BYTES, COMMIT_RECORDS, journal_records, take
 from farandole.runtime.delivery import Delivery, State
 from farandole.runtime.given import read_given
 from farandole.runtime.outcome import Outcome

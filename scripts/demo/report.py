@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from farandole.cli.status_command import told
+from farandole.cli.left import told
 from scripts.demo.files import FILES
 from scripts.demo.performance import Performance
 

@@ -23,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Hall:
 
 @pytest.fixture
 def hall(made: Hall, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
-    """After each test the log holds what it held before, and the folder has no new file."""
+    """After each test the log holds what it held before, and the folder has no new file but a question's tables."""
     for name in list(os.environ):
         if name.startswith("FARANDOLE_"):
             monkeypatch.delenv(name)
@@ -33,7 +33,8 @@ def hall(made: Hall, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
 
 
 def _state(hall: Hall) -> tuple[str, set[Path]]:
-    return hall.farandole("topics", "--json").stdout, set(hall.folder.rglob("*"))
+    files = {path for path in hall.folder.rglob("*") if ".observe.db" not in path.name}
+    return hall.farandole("topics", "--json").stdout, files
 
 
 def _refused(hall: Hall, *args: str, code: int = 2) -> str:

@@ -84,12 +84,16 @@ def _told(step: Typed, screen: Screen) -> str:
     return f"$ {step.command}\n--- {DOCUMENT.name} says\n{expected}\n--- seen (exit code {screen.code})\n{screen.text}"
 
 
-def _wheel(folder: Path) -> Path:
-    """The library as it would be published."""
-    argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*argv, str(ROOT / "libs" / "farandole")], check=True, capture_output=True, timeout=PATIENCE)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+def _wheels(folder: Path) -> str:
+    """The libraries as they would be published, as lines of a file of constraints."""
+    argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
+    lines = []
+    for name in ("farandole", "farandole-observe"):
+        made = [*argv, "--outdir", str(folder / name), str(ROOT / "libs" / name)]
+        subprocess.run(made, check=True, capture_output=True, timeout=PATIENCE)
+        (wheel,) = (folder / name).glob("*.whl")
+        lines.append(f"{name} @ {wheel.as_uri()}\n")
+    return "".join(lines)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -102,9 +106,7 @@ def _environment(folder: Path) -> dict[str, str]:
     for name in ("python", "python3"):
         (programs / name).symlink_to(base)
     constraints = folder / "constraints.txt"
-    constraints.write_text(
-        f"{(ROOT / 'constraints.txt').read_text()}farandole @ {_wheel(folder / 'wheels').as_uri()}\n"
-    )
+    constraints.write_text((ROOT / "constraints.txt").read_text() + _wheels(folder / "wheels"))
     path = os.pathsep.join([str(programs), "/usr/local/bin", "/usr/bin", "/bin"])
     pip = {
         "PIP_CONSTRAINT": str(constraints),

@@ -2,13 +2,14 @@
 
 import importlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
 
 from farandole.cli.codes import table
 from farandole.cli.say import line, remark
+from farandole.events.errors import NotFound
 
 GROUP = "farandole.commands"
 """Entry points by which other packages add commands: each names a typer.Typer or a function."""
@@ -19,7 +20,6 @@ COMMANDS = (
     "run",
     "ps",
     "publish",
-    "status",
     "events",
     "dlq",
     "topics",
@@ -30,6 +30,10 @@ COMMANDS = (
     "config",
 )
 """In the order in which `--help` lists them; each has a module of its name here, `<name>_command`."""
+
+
+OBSERVING = frozenset({"status", "explain", "timeline", "stuck", "topology", "observe"})
+"""Commands that farandole-observe adds; who asks for one without it hears where it comes from."""
 
 
 def build(argv: Sequence[str]) -> typer.Typer:
@@ -43,15 +47,23 @@ def build(argv: Sequence[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     asked = next((argument for argument in argv if not argument.startswith("-")), "")
-    wanted: Sequence[str] = [asked] if asked in COMMANDS else COMMANDS
-    if argv == ["--version"]:
-        wanted = ()
+    wanted, others = _needed(asked) if argv != ["--version"] else ((), ())
     for name in wanted:
         importlib.import_module(f"farandole.cli.{name}_command").add(app)
-    if wanted is COMMANDS:
-        for entry in importlib.metadata.entry_points(group=GROUP):
-            _mount(app, entry, asked)
+    for entry in others:
+        _mount(app, entry, asked)
     return app
+
+
+def _needed(asked: str) -> tuple[Sequence[str], Iterable[importlib.metadata.EntryPoint]]:
+    """Ours and others' commands that have to be loaded: the one that is asked for, or all of them."""
+    if asked in COMMANDS:
+        return [asked], ()
+    entries = importlib.metadata.entry_points(group=GROUP)
+    named = [entry for entry in entries if entry.name == asked]
+    if asked in OBSERVING and not named:
+        raise NotFound(f"`farandole {asked}` comes with farandole-observe; install it (pip install farandole-observe)")
+    return ((), named) if named else (COMMANDS, entries)
 
 
 def _root(

@@ -34,15 +34,20 @@ def settings(config: Path | None = None, **flags: Any) -> Loaded:
 
 def with_client(loaded: Loaded, work: Callable[[AsyncClient], Awaitable[T]]) -> T:
     """Run `work` with a client on the log that the settings name. Raises NotFound where there is no such log."""
-    path = sqlite_path(loaded.config.log)
-    if path is not None and not path.exists():
-        raise NotFound(f"no log at {path}; name another with --log, or start a service, which makes it (farandole up)")
+    existing_log(loaded)
 
     async def run() -> T:
         async with AsyncClient(loaded.config.log, schemas=_contracts(loaded)) as client:
             return await work(client)
 
     return asyncio.run(run())
+
+
+def existing_log(loaded: Loaded) -> None:
+    """Raises NotFound where the settings name an embedded log that is not there."""
+    path = sqlite_path(loaded.config.log)
+    if path is not None and not path.exists():
+        raise NotFound(f"no log at {path}; name another with --log, or start a service, which makes it (farandole up)")
 
 
 def _contracts(loaded: Loaded) -> Path | None:

@@ -8,10 +8,10 @@ import typer
 
 from farandole.cli import shapes
 from farandole.cli.codes import Code
+from farandole.cli.left import told
 from farandole.cli.options import ConfigOption, JsonOption, LogOption, again, settings, with_client
 from farandole.cli.progress import Progress
 from farandole.cli.say import emit, line, remark
-from farandole.cli.status_command import told
 from farandole.client import AsyncClient, Published
 from farandole.client.aclient import has_type
 from farandole.config import Loaded

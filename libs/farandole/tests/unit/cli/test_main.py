@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from farandole.cli import main
-from farandole.cli.app import COMMANDS
+from farandole.cli.app import COMMANDS, OBSERVING
 from farandole.cli.codes import MEANINGS, Code, code_of, first_cause
 from farandole.events import errors
 
@@ -83,9 +83,9 @@ def test_of_a_group_of_errors_ours_is_told() -> None:
 
 def test_an_unknown_command_or_option_suggests_what_was_meant(capsys: Capture) -> None:
     """Exit 2, one line."""
-    assert main(["statsu"]) == Code.BAD_INPUT
-    assert "'status'" in _error(capsys)
-    assert main(["status", "--jsn"]) == Code.BAD_INPUT
+    assert main(["topcis"]) == Code.BAD_INPUT
+    assert "'topics'" in _error(capsys)
+    assert main(["topics", "--jsn"]) == Code.BAD_INPUT
     assert "--json" in _error(capsys)
     assert main(["dlq", "redrve"]) == Code.BAD_INPUT
     assert "redrive" in _error(capsys)
@@ -101,7 +101,7 @@ def test_control_characters_of_the_command_line_come_out_escaped(capsys: Capture
 
 def test_an_argument_that_is_no_text_is_refused(capsys: Capture) -> None:
     """Bytes that are not UTF-8 arrive as surrogates."""
-    assert main(["status", "caf\udce9"]) == Code.BAD_INPUT
+    assert main(["events", "caf\udce9"]) == Code.BAD_INPUT
     assert "caf\\udce9 is not UTF-8" in _error(capsys)
 
 
@@ -115,7 +115,7 @@ def test_without_a_command_the_help_is_shown(capsys: Capture) -> None:
 
 def test_a_log_that_is_not_there_is_not_made_by_looking(tmp_path: Path, capsys: Capture) -> None:
     """Exit 4, and how to name another."""
-    for command in (["status"], ["topics"], ["dlq", "list"], ["publish", "a", "--data", "{}"], ["log", "check"]):
+    for command in (["topics"], ["dlq", "list"], ["publish", "a", "--data", "{}"], ["log", "check"]):
         assert main(command) == Code.NOT_FOUND
         assert "--log" in _error(capsys)
     assert list(tmp_path.iterdir()) == []
@@ -124,14 +124,14 @@ def test_a_log_that_is_not_there_is_not_made_by_looking(tmp_path: Path, capsys: 
 @pytest.mark.parametrize("url", ["postgres://host/db", "sqlite://", "nonsense", "sqlite:///:memory:"])
 def test_a_log_url_that_no_engine_knows_is_bad_input(url: str, capsys: Capture) -> None:
     """With the forms that there are."""
-    assert main(["status", "--log", url]) == Code.BAD_INPUT
+    assert main(["topics", "--log", url]) == Code.BAD_INPUT
     assert "sqlite:///" in _error(capsys)
 
 
 def test_windows_is_refused_with_a_pointer_to_wsl(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Before anything is tried."""
     monkeypatch.setattr(sys, "platform", "win32")
-    assert main(["status"]) == Code.REFUSED
+    assert main(["topics"]) == Code.REFUSED
     assert "WSL" in _error(capsys)
 
 
@@ -172,16 +172,26 @@ def test_other_packages_add_commands(monkeypatch: pytest.MonkeyPatch, capsys: Ca
 
 def test_a_command_that_cannot_be_loaded_takes_no_other_away(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """It is told of where it is asked for, or where all commands are listed; ours cannot be taken over."""
-    _install(monkeypatch, _Entry("broken", ImportError("no module")), _Entry("status", lambda: print("stolen")))
+    _install(monkeypatch, _Entry("broken", ImportError("no module")), _Entry("topics", lambda: print("stolen")))
     assert main(["config"]) == 0
     assert "broken" not in capsys.readouterr().err
     assert main(["--help"]) == 0
     err = capsys.readouterr().err
     assert "command 'broken' cannot be loaded" in err
-    assert "'status' is there already" in err
+    assert "'topics' is there already" in err
     assert main(["broken"]) == Code.FAULT
     assert "no module" in capsys.readouterr().err
-    assert main(["status"]) == Code.NOT_FOUND
+    assert main(["topics"]) == Code.NOT_FOUND
+
+
+def test_a_command_of_a_package_that_is_not_installed_says_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Exit 4, and how to get it."""
+    _install(monkeypatch)
+    for command in sorted(OBSERVING):
+        assert main([command]) == Code.NOT_FOUND
+        assert "pip install farandole-observe" in _error(capsys)
 
 
 def test_a_bug_of_ours_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

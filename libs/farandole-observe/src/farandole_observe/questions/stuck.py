@@ -1,0 +1,151 @@
+"""What does not go on as it should: overdue, owed by nobody, consumed by nobody, or never to be complete."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import and_, func, select
+
+from farandole.fold.topology import StepInfo
+from farandole_observe.questions.asking import Picture
+from farandole_observe.store.durations import percentile
+from farandole_observe.store.tables import deliveries, durations, events, groups, workflows
+
+Kind = Literal["overdue", "gone", "dead", "unconsumed", "group", "no-worker"]
+"""overdue: no outcome yet after longer than is declared or usual. gone: owed by a step that no service has any more.
+dead: a dead letter. unconsumed: nobody takes it, and it is not final. group: it lacks members, and nothing of its
+workflow moves. no-worker: something is owed by a step whose service holds no partition."""
+
+_Found = AsyncIterator["Stuck"]
+LEARNED = 3.0
+"""Times the learned 99th percentile after which a step without a timeout is overdue."""
+_LEAST = 10.0  # seconds before anything is overdue that declares no timeout
+_SAMPLES = 20  # attempts from which a percentile is learned
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """One thing. `since` and `limit` in seconds; `limit`: after which it is overdue, 0.0 of what has none.
+
+    `said`: why the limit is what it is, or what went wrong.
+    """
+
+    kind: Kind
+    workflow: str
+    step: str
+    type: str
+    id: str
+    since: float
+    limit: float
+    said: str
+
+
+async def stuck(picture: Picture, leased: Collection[str] | None, limit: int) -> list[Stuck]:
+    """At most so many of each kind, the longest standing first. `leased`: steps that a living worker leases.
+
+    None: not asked, so nothing is said of workers.
+    """
+    found = [s async for s in _deliveries(picture, limit)]
+    found += [s async for s in _loose(picture, limit)]
+    found += [s async for s in _groups(picture, limit)]
+    if leased is not None:
+        found += [s async for s in _unserved(picture, leased)]
+    return sorted(found, key=lambda s: (s.since, s.kind, s.workflow, s.id))
+
+
+async def learned(picture: Picture, share: float = 0.99) -> dict[str, float]:
+    """By step, the duration (seconds) that this share of its attempts did not exceed, where enough are known."""
+    d = durations.c
+    counts = defaultdict[str, dict[int, int]](dict)
+    summed = select(d.step, d.bucket, func.sum(d.count)).group_by(d.step, d.bucket)
+    for step, bucket, count in await picture.connection.execute(summed):
+        counts[step][bucket] = int(count)
+    found = {step: percentile(c, share) for step, c in counts.items() if sum(c.values()) >= _SAMPLES}
+    return {step: seconds for step, seconds in found.items() if seconds is not None}
+
+
+def _limit(info: StepInfo | None, p99: float | None) -> tuple[float, str]:
+    declared = info.contract.timeout if info is not None else None
+    if declared is not None:
+        return declared, "its declared timeout"
+    if p99 is not None:
+        return max(_LEAST, LEARNED * p99), f"{LEARNED:g} times its 99th percentile"
+    return 0.0, ""
+
+
+async def _deliveries(picture: Picture, limit: int) -> _Found:
+    usual, topology = await learned(picture), picture.topology
+    for step in await _steps_that_owe(picture):
+        info = topology.steps.get(step)
+        longest, why = _limit(info, usual.get(step))
+        exists = topology.exists(step)
+        for row in await _standing(picture, step, limit):
+            kind: Kind
+            if row["state"] == "dead":
+                kind, said = "dead", f"{row['reason']}: {row['error']}"
+            elif not exists:
+                kind, said = "gone", "no service has this step any more"
+            elif row["state"] == "owed" and longest and picture.now - row["since"] > longest:
+                kind, said = "overdue", why
+            else:
+                continue
+            yield Stuck(
+                kind,
+                row["workflow"],
+                step,
+                row["type"] or "",
+                row["event_id"] or "",
+                row["since"],
+                longest if kind == "overdue" else 0.0,
+                said,
+            )
+
+
+async def _steps_that_owe(picture: Picture) -> list[str]:
+    left = deliveries.c.state.in_(("owed", "retrying", "parked", "dead"))
+    return sorted((await picture.connection.execute(select(deliveries.c.step).where(left).distinct())).scalars())
+
+
+async def _standing(picture: Picture, step: str, limit: int) -> list[Any]:
+    d, e = deliveries.c, events.c
+    wanted = (
+        select(d.workflow, d.state, d.since, d.reason, d.error, e.type, e.id.label("event_id"))
+        .outerjoin(events, and_(e.workflow == d.workflow, e.event == d.event))
+        .where(d.step == step, d.state.in_(("owed", "retrying", "parked", "dead")))
+        .order_by(d.since)
+        .limit(limit)
+    )
+    return list((await picture.connection.execute(wanted)).mappings())
+
+
+async def _loose(picture: Picture, limit: int) -> _Found:
+    e = events.c
+    wanted = select(e.workflow, e.source, e.type, e.id, e.time).where(e.loose).order_by(e.time).limit(limit)
+    for workflow, source, kind, event_id, time in await picture.connection.execute(wanted):
+        yield Stuck("unconsumed", workflow, source, kind, event_id, time, 0.0, "no step takes it, and it is not final")
+
+
+async def _groups(picture: Picture, limit: int) -> _Found:
+    g, w = groups.c, workflows.c
+    wanted = (
+        select(g.workflow, g.step, g.group, g.present, g.missing, g.since)
+        .join(workflows, w.workflow == g.workflow)
+        .where(g.standing == "open", w.status.in_(("dead", "waiting")))
+        .order_by(g.since)
+        .limit(limit)
+    )
+    for workflow, step, group, present, missing, since in await picture.connection.execute(wanted):
+        said = f"{present} members are there, {missing or 'others'} are missing; farandole explain {workflow[:12]}"
+        yield Stuck("group", workflow, step, "", group, since, 0.0, said)
+
+
+async def _unserved(picture: Picture, leased: Collection[str]) -> _Found:
+    d = deliveries.c
+    left = d.state.in_(("owed", "retrying"))
+    owing = select(d.step, func.count(), func.min(d.since)).where(left).group_by(d.step)
+    for step, number, since in await picture.connection.execute(owing):
+        if step not in leased and picture.topology.exists(step):
+            yield Stuck(
+                "no-worker", "", step, "", "", since, 0.0, f"{number} deliveries are owed, and no worker leases it"
+            )

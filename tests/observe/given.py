@@ -1,0 +1,48 @@
+"""A log, a store and a picture of what a history amounts to, for tests that ask."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from farandole.engines.open import open_log
+from farandole.log.ports import Log
+from farandole.log.record import NewRecord
+from farandole_observe.projector.replica import Replica
+from farandole_observe.questions.asking import Picture, picture
+from farandole_observe.store.canonical import canonical
+from farandole_observe.store.opening import MEMORY, Store, open_store
+from libs.farandole.tests.unit.fold.dance import Dance
+from tests.observe import written
+
+
+@asynccontextmanager
+async def opened(url: str = MEMORY) -> AsyncIterator[tuple[Log, Store]]:
+    """A log of its own, and a store."""
+    log, store = await open_log("memory:"), await open_store(url)
+    try:
+        yield log, store
+    finally:
+        await store.close()
+        await log.close()
+
+
+@asynccontextmanager
+async def asked(dance: Dance, now: float | None = None) -> AsyncIterator[Picture]:
+    """A picture of the tables after all of a history was folded."""
+    records = written.shuffled(written.lines_of(dance), 1)
+    async with opened() as (log, store):
+        await fill(log, store, records)
+        async with picture(store, log.clock.now() if now is None else now) as seen:
+            yield seen
+
+
+async def fill(log: Log, store: Store, records: Sequence[NewRecord]) -> None:
+    """Write these, and fold them."""
+    await written.make_topics(log, records)
+    await log.append(records)
+    await Replica(log, store, "one").catch_up()
+
+
+async def hash_of(store: Store) -> str:
+    """The hash of all tables."""
+    async with store.reading() as connection:
+        return await canonical(connection)

@@ -1,0 +1,169 @@
+"""The tables are the fold's: whatever the order, the slices, the replicas and the crashes in which they were filled."""
+
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from farandole.events.errors import Fenced
+from farandole.fold import Fold, Summary, canonical
+from farandole.log.record import NewRecord
+from farandole_observe.projector import shard as shard_module
+from farandole_observe.projector.replica import Replica
+from farandole_observe.questions.summaries import Filter, count, summaries
+from tests.observe import written
+from tests.observe.given import asked, fill, hash_of, opened
+from tests.support.postgres import fresh_database, postgres
+
+
+async def filled(records: Sequence[NewRecord]) -> str:
+    """The hash after one fold of all that is there."""
+    async with opened() as (log, store):
+        await fill(log, store, records)
+        return await hash_of(store)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_tables_answer_what_the_fold_answers(seed: int) -> None:
+    """Every workflow, in full and at a glance."""
+    dance = written.played(seed)
+    fold: Fold = dance.fold()
+    async with asked(dance) as seen:
+        found = await summaries(seen, Filter(), 1000)
+        assert len(found) == await count(seen, Filter()) == len(fold.workflows())
+        for summary in found:
+            told = fold.workflow(summary.workflow)
+            assert told is not None
+            assert canonical(await seen.state(summary.workflow)) == canonical(told)
+            assert _plain(summary) == _plain(told.summary)
+
+
+def _plain(summary: Summary) -> Any:
+    """Without the times at which the log took things, and to the microsecond."""
+    inputs = tuple(replace(view, time=0.0, place=None) for view in summary.inputs)
+    steps = {n: replace(s, seconds=round(s.seconds, 6), longest=round(s.longest, 6)) for n, s in summary.steps.items()}
+    return replace(summary, started=0.0, updated=0.0, inputs=inputs, steps=steps)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL."""
+    with postgres() as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    return await fresh_database(request.getfixturevalue("server"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_slices_restarts_crashes_and_interleavings_end_in_the_same_tables(
+    seed: int, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """What is folded while it is written, by replicas that die at any statement, equals one fold of it all."""
+    print(f"seed {seed}")
+    dance, rng = written.played(seed), random.Random(seed)
+    lines = written.lines_of(dance)
+    whole = await filled(written.shuffled(lines, 1))
+    assert whole == await filled(written.shuffled(lines, 2))
+    _crash_at_random(monkeypatch, rng)
+    records = written.shuffled(lines, seed)
+    async with opened(url) as (log, store):
+        await written.make_topics(log, records)
+        replica = Replica(log, store, "one")
+        crashes = 0
+        while records:
+            cut = rng.randint(1, 8)
+            await log.append(records[:cut])
+            records = records[cut:]
+            try:
+                for _ in range(rng.randint(0, 3)):
+                    await replica.turn(0.001)
+            except OperationalError:
+                crashes += 1
+                replica = Replica(log, store, "one")
+            if rng.random() < 0.1:
+                replica = Replica(log, store, "one")  # its predecessor is gone without a word
+        monkeypatch.undo()
+        assert crashes, "nothing was tested"
+        await Replica(log, store, "one").catch_up()
+        assert await hash_of(store) == whole
+
+
+async def _turns(replica: Replica, number: int) -> None:
+    for _ in range(number):
+        await replica.turn(0.01)
+
+
+def _crash_at_random(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
+    plain = shard_module.upsert
+
+    async def upsert(connection: AsyncConnection, *args: Any, **more: Any) -> None:
+        if rng.random() < 0.02:
+            raise OperationalError("planted", None, RuntimeError("the process died"))
+        await plain(connection, *args, **more)
+
+    monkeypatch.setattr(shard_module, "upsert", upsert)
+
+
+async def test_replicas_share_the_shards_and_one_that_was_overtaken_writes_nothing() -> None:
+    """Two of them end in the tables of one; who lost a shard is fenced by its epoch."""
+    records = written.shuffled(written.lines_of(written.played(3)), 3)
+    whole = await filled(records)
+    async with opened() as (log, store):
+        await written.make_topics(log, records)
+        one, other = Replica(log, store, "one"), Replica(log, store, "other")
+        await log.append(records[: len(records) // 2])
+        await _turns(one, 5)
+        await other.turn(0.001)  # makes itself known
+        for _ in range(3):
+            one.hurry()
+            await one.turn(0.001)  # gives back what is beyond its share
+            other.hurry()
+            await other.turn(0.001)
+        assert one.held
+        assert other.held
+        assert sorted(one.held | other.held) == list(range(written.PARTITIONS))
+        await log.append(records[len(records) // 2 :])
+        overtaken = Replica(log, store, "one")  # the same name: it takes what is the other's of this name
+        await overtaken.turn(0.001)
+        with pytest.raises(Fenced):
+            await _turns(one, 3)
+        await overtaken.catch_up()
+        await other.catch_up()
+        assert await hash_of(store) == whole
+
+
+async def test_a_copy_of_the_tables_and_the_rest_of_the_log_are_as_good_as_all_of_it(tmp_path: Path) -> None:
+    """A snapshot at any position: what is folded on from it ends where the whole does."""
+    records = written.shuffled(written.lines_of(written.played(4)), 4)
+    whole = await filled(records)
+    first, copy = tmp_path / "first.db", tmp_path / "copy.db"
+    async with opened(f"sqlite:///{first}") as (log, store):
+        await written.make_topics(log, records)
+        for start in range(0, len(records), len(records) // 4):
+            await log.append(records[start : start + len(records) // 4])
+            await Replica(log, store, "one").catch_up()
+            shutil.copy(first, copy)
+            rest = await _filled_from(copy, records[: start + len(records) // 4], records)
+            assert rest == whole
+
+
+async def _filled_from(tables: Path, folded: Sequence[NewRecord], records: Sequence[NewRecord]) -> str:
+    """The hash after folding the rest, in a log of its own, into a copy of the tables of what was folded."""
+    async with opened(f"sqlite:///{tables}") as (log, store):
+        await written.make_topics(log, records)
+        await log.append(folded)
+        await log.append(records[len(folded) :])
+        await Replica(log, store, "one").catch_up()
+        return await hash_of(store)

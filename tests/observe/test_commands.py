@@ -141,3 +141,14 @@ def test_a_question_leaves_its_tables_beside_the_log_and_the_next_one_goes_on_fr
     assert again.pop("age") < 1.0, "it was not brought up to date"
     assert first.pop("age") < 1.0
     assert again == first
+
+
+def test_top_shows_each_step_once_where_nobody_looks_on(run: Run, scene: str) -> None:
+    """What it finished, what it owes, how long it takes, and that nobody works at it."""
+    text = run("top")
+    assert "indices/index" in text
+    assert "none" in text
+    found = {entry["step"]: entry for entry in _json(run, "top")["steps"]}
+    assert len(found) == 10
+    assert found["calibration/calibrate"]["p50"] == pytest.approx(1.5, rel=0.05)
+    assert found["indices/index"]["workers"] == []

@@ -70,15 +70,6 @@ async def positions(connection: AsyncConnection, shard: int) -> dict[TopicPartit
     return {(topic, partition): following for topic, partition, following in found}
 
 
-async def forget(connection: AsyncConnection, shard: int) -> None:
-    """Delete all that was folded for a shard, so that it is folded again."""
-    known = select(tables.workflows.c.workflow).where(tables.workflows.c.shard == shard)
-    for table in tables.OF_A_WORKFLOW:
-        await connection.execute(delete(table).where(table.c.workflow.in_(known)))
-    for table in tables.OF_A_SHARD:
-        await connection.execute(delete(table).where(table.c.shard == shard))
-
-
 async def others(connection: AsyncConnection, name: str, *, now: float, until: float) -> int:
     """How many other replicas are alive now; and this one is, until then."""
     t = tables.replicas

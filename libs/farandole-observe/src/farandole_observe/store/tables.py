@@ -208,5 +208,3 @@ workers = Table(
 
 OF_A_WORKFLOW = (events, deliveries, attempts, groups, spreads)
 """Tables whose rows belong to a row of `workflows`."""
-OF_A_SHARD = (positions, workflows, step_minutes, durations, workers)
-"""Tables that name the shard of each row."""

@@ -184,7 +184,10 @@ class Log(Protocol):
         ...
 
     async def spans(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
-        """Start and committed end of every partition of the topics that exist."""
+        """Start and committed end of every partition of the topics that exist.
+
+        What a commit or an append wrote that had returned before this was called lies before the end, whoever made it.
+        """
         ...
 
     async def offset_at(self, topic: str, partition: int, time: float) -> int:

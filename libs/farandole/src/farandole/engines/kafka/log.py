@@ -12,6 +12,7 @@ from farandole.engines.kafka.appender import Appender
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import APPENDING, RECORD_LIMIT, Clients
 from farandole.engines.kafka.clock import SystemClock
+from farandole.engines.kafka.ends import Ends
 from farandole.engines.kafka.failures import error_of, unavailable
 from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
@@ -49,6 +50,7 @@ class KafkaLog:
         self._clients = Clients(address)
         self._admin = self._clients.admin()
         self._catalog = Catalog(self._admin, self._names)
+        self._ends = Ends(self._admin)
         self._passed = passed
         transactor = Transactor(self._clients, "append", self._pass, APPENDING)
         self._appender = Appender(self._clients, self._catalog, self._names, transactor, self.clock)
@@ -115,9 +117,7 @@ class KafkaLog:
         self._check()
         there = await self._catalog.look()
         places = [(self._names.outer(name), n) for name in topics if name in there for n in range(there[name])]
-        first, last = await asyncio.gather(
-            listed(self._admin, places, OffsetSpec.earliest()), listed(self._admin, places, OffsetSpec.latest())
-        )
+        first, last = await asyncio.gather(listed(self._admin, places, OffsetSpec.earliest()), self._ends.of(places))
         inner = {self._names.outer(name): name for name in topics}
         return {(inner[outer], n): Span(first[outer, n], last[outer, n]) for outer, n in places}
 
@@ -130,7 +130,7 @@ class KafkaLog:
         place = self._names.outer(topic), partition
         moment = max(0, math.ceil(round(time * 1000, 3)))
         found = (await listed(self._admin, [place], OffsetSpec.for_timestamp(moment)))[place]
-        return found if found >= 0 else (await listed(self._admin, [place], OffsetSpec.latest()))[place]
+        return found if found >= 0 else (await self._ends.of([place]))[place]
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """See `Log.committed`."""

@@ -2,12 +2,14 @@
 
 import asyncio
 
-from farandole.log.ports import Interest
+from farandole.log.ports import Interest, Unit
 from farandole.log.record import NewRecord, Place, Record, Span, TopicSpec
 from farandole.testing.contract.checks import expect, same
-from farandole.testing.contract.look import QUIET, eventually, now, numbered, records_of
+from farandole.testing.contract.look import QUIET, count_of, eventually, now, numbered, records_of
 from farandole.testing.contract.member import Member, together
 from farandole.testing.contract.rig import Case, Rig
+
+_TIMES = 6
 
 
 async def a_reader_starts_where_it_is_told(rig: Rig) -> None:
@@ -127,6 +129,22 @@ async def spans_tell_what_is_there(rig: Rig) -> None:
     expect(start == 0 and end > last >= 2, f"span {start} to {end}, the last of three records at {last}")
 
 
+async def what_is_committed_is_there_at_once(rig: Rig) -> None:
+    """Once a commit or an append has returned, every handle finds all of it before the ends, however large it is."""
+    log, other = await rig.open(), await rig.open()
+    names = [f"out{n}" for n in range(_TIMES)]
+    await log.ensure([TopicSpec("work"), *(TopicSpec(name, 2) for name in names)])
+    member = await Member.join(log, Interest("group/step", "work"))
+    await together(rig, [member], lambda: len(member.held) == 1, "the partition")
+    for n, name in enumerate(names):
+        new = numbered(name, 1000)
+        await (log.append(new) if n % 3 == 2 else member.subscription.commit([Unit(member.held[0], new, {})]))
+        same(await count_of(other, name), len(new), f"records of {name}")
+        (place,) = await log.append([NewRecord(name, b"last", b"key")])
+        found = await other.fetch(*place)
+        same(None if found is None else found.value, b"last", f"the last record of {name}")
+
+
 async def a_time_gives_an_offset(rig: Rig) -> None:
     """The first record at or after a time: all from the past, the end in the future, exact in between."""
     log = await rig.open()
@@ -180,6 +198,7 @@ CASES: tuple[Case, ...] = (
     a_reader_takes_up_topics_that_appear,
     a_record_is_fetched_by_its_place,
     spans_tell_what_is_there,
+    what_is_committed_is_there_at_once,
     a_time_gives_an_offset,
     lag_follows_from_spans_and_positions,
 )

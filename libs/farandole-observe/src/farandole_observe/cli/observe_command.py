@@ -13,10 +13,9 @@ from farandole.cli.options import ConfigOption, LogOption, settings
 from farandole.cli.say import remark
 from farandole.config import Loaded
 from farandole.config.redact import redacted_url
-from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError
 from farandole.telemetry.logging import configure_logging
-from farandole_observe.cli.options import StoreOption, collect_rarely, store_url
+from farandole_observe.cli.options import StoreOption, collect_rarely, open_history, store_url
 from farandole_observe.projector.replica import Replica
 from farandole_observe.store.opening import MEMORY, open_store
 
@@ -41,7 +40,7 @@ def observe(
 
 
 async def _observe(loaded: Loaded, url: str, name: str) -> None:
-    log = await open_log(loaded.config.log)
+    log = await open_history(loaded)
     try:
         store = await open_store(url)
         remark(f"{name} folds {redacted_url(loaded.config.log)} into {redacted_url(url)}")

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import importlib
 import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,13 +17,18 @@ from farandole.cli.say import instant, remark
 from farandole.config import Loaded
 from farandole.engines.open import open_log, sqlite_path
 from farandole.events.edge import check_id
+from farandole.events.errors import ConfigError
 from farandole.log.ports import Log
+from farandole_observe.archive.history import History
 from farandole_observe.projector.replica import Replica
 from farandole_observe.projector.sieve import EVERYTHING, Sieve
 from farandole_observe.questions.asking import Picture, picture
 from farandole_observe.questions.instants import read_instant
 from farandole_observe.store import shards
 from farandole_observe.store.opening import MEMORY, Store, open_store
+
+if TYPE_CHECKING:
+    from farandole_observe.archive.files import Archive
 
 T = TypeVar("T")
 
@@ -78,7 +85,7 @@ def ask_with_log(
     url = MEMORY if rebuild or sieve is not EVERYTHING else store_url(loaded)
 
     async def run() -> T:
-        log = await open_log(loaded.config.log)
+        log = await open_history(loaded)
         try:
             store = await open_store(url)
             try:
@@ -91,6 +98,22 @@ def ask_with_log(
             await log.close()
 
     return asyncio.run(run())
+
+
+async def open_history(loaded: Loaded) -> Log:
+    """The log, and before it what was archived of it, if an archive is named. Raises what `open_log` does."""
+    log = await open_log(loaded.config.log)
+    return log if loaded.config.archive is None else History(log, open_archive(loaded.config.archive))
+
+
+def open_archive(folder: Path) -> "Archive":
+    """The archive there. Raises ConfigError where nothing is installed that reads one."""
+    try:
+        files = importlib.import_module("farandole_observe.archive.files")
+    except ImportError as error:
+        raise ConfigError(f"archive: {error.name} is missing; install farandole-observe[archive]") from error
+    archive: Archive = files.Archive(folder)
+    return archive
 
 
 def sieve_at(text: str) -> Sieve:

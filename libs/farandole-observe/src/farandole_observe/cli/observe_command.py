@@ -1,7 +1,6 @@
 """`farandole observe`: a projector, until it is told to stop."""
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -31,7 +30,6 @@ def observe(
     """Keep tables of what workflows do; as many of these as you like share the work, and no workflow needs one."""
     loaded = settings(config, log=log, store=store)
     configure_logging(loaded.config.log_level, loaded.config.log_json)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # at info it tells of itself, whether it has anything to do
     url = store_url(loaded)
     if url == MEMORY:
         raise ConfigError("store: a projector needs tables that stay; give --store, or set store in farandole.toml")

@@ -1,5 +1,6 @@
 """From a URL to a `Store`; the two databases that it may be, and bringing their tables up to date."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
@@ -114,6 +115,7 @@ def _prepare(connection: Any, _: object) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # at info it tells of itself, whether it has anything to do
     with as_file(files("farandole_observe.store") / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))

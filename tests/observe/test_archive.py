@@ -25,7 +25,7 @@ from farandole_observe.questions.asking import picture
 from farandole_observe.store.opening import MEMORY, open_store
 from libs.farandole.tests.unit.fold.declared import service, step, take
 from tests.observe import written
-from tests.observe.given import hash_of
+from tests.observe.given import hash_folded
 
 BLOB = st.one_of(st.none(), st.binary(max_size=20))
 RECORDS = st.lists(
@@ -39,17 +39,6 @@ async def everything(log: Log, topics: Sequence[str]) -> list[Record]:
     found = [record async for records in to_the_end(log, reader, list(topics)) for record in records]
     await reader.close()
     return sorted(found, key=lambda record: record.place)
-
-
-async def hash_folded(log: Log) -> str:
-    """The hash of tables that were folded from the very beginning."""
-    store = await open_store(MEMORY)
-    replica = Replica(log, store, "again")
-    await replica.catch_up()
-    await replica.close()
-    found = await hash_of(store)
-    await store.close()
-    return found
 
 
 def random_cuts(spans: dict[TopicPartition, Span], rng: random.Random) -> list[Cut]:

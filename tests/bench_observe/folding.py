@@ -94,8 +94,7 @@ def _parsed(record: Record) -> int:
     if record.topic != JOURNAL:
         input_of(record)
         return 0
-    found = facts_of(record)
-    return 0 if found is None else len(found.facts)
+    return len(facts_of(record).facts)
 
 
 def _peer(path: Path) -> tuple[Application[UUID], list[UUID]]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from farandole_observe.archive.files import Archive
 
 T = TypeVar("T")
+_NAMED = 5  # steps
 
 StoreOption = Annotated[
     str | None,
@@ -149,3 +150,8 @@ def say_age(seen: Picture) -> None:
         remark(f"as of {seen.age:.0f} s ago")
     if seen.freshness.cut:
         remark(f"{seen.freshness.cut} offsets of the journal were gone before they were read; see `farandole log`")
+    if seen.freshness.unknown:
+        remark(f"{seen.freshness.unknown} facts are not understood; a newer farandole-observe may know them")
+    if seen.undeclared:
+        names = ", ".join(seen.undeclared[:_NAMED]) + (", …" if len(seen.undeclared) > _NAMED else "")
+        remark(f"no manifest declares {names}: what they take and what is final is not known, only what facts tell")

@@ -35,6 +35,7 @@ shards = Table(
     Column("until", Double, nullable=False),  # it is the owner's until then, and longer while nobody else wants it
     Column("seen", Double, nullable=False),  # when nothing of the log was left to be folded in
     Column("cut", BigInteger, nullable=False),  # offsets of the log that were gone before they were folded
+    Column("unknown", BigInteger, nullable=False),  # facts that were not understood
 )
 replicas = Table(
     "replicas",

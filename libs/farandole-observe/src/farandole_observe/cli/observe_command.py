@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import os
 import signal
-import socket
 from typing import Annotated
 
 import typer
@@ -16,7 +14,7 @@ from farandole.config.redact import redacted_url
 from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError
 from farandole.telemetry.logging import configure_logging
-from farandole_observe.cli.options import StoreOption, collect_rarely, store_url
+from farandole_observe.cli.options import StoreOption, collect_rarely, own_name, store_url
 from farandole_observe.projector.replica import Replica
 from farandole_observe.store.opening import MEMORY, open_store
 
@@ -37,7 +35,7 @@ def observe(
     if url == MEMORY:
         raise ConfigError("store: a projector needs tables that stay; give --store, or set store in farandole.toml")
     collect_rarely()
-    asyncio.run(_observe(loaded, url, name or f"{socket.gethostname()}-{os.getpid()}"))
+    asyncio.run(_observe(loaded, url, name or own_name()))
 
 
 async def _observe(loaded: Loaded, url: str, name: str) -> None:

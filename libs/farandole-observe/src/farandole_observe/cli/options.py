@@ -95,10 +95,20 @@ def ask_with_log(
 
 def sieve_at(text: str) -> Sieve:
     """What was there at a time that somebody wrote. Raises BadInput."""
-    until, naive = read_instant(text, time.time())
+    return Sieve(until=instant_of(text))
+
+
+def instant_of(text: str) -> float:
+    """A time that somebody wrote, as seconds since the epoch. Raises BadInput."""
+    found, naive = read_instant(text, time.time())
     if naive:
-        remark(f"no zone was named, so it is UTC: {instant(until)}")
-    return Sieve(until=until)
+        remark(f"no zone was named, so it is UTC: {instant(found)}")
+    return found
+
+
+def own_name() -> str:
+    """Tells this process from others of the same store."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 async def _bring_up_to_date(log: Log, store: Store, sieve: Sieve, *, fresh: bool) -> None:
@@ -106,7 +116,7 @@ async def _bring_up_to_date(log: Log, store: Store, sieve: Sieve, *, fresh: bool
         async with store.reading() as connection:
             if await shards.owners(connection, log.clock.now()):
                 return  # a projector runs; how old the answer is will be said
-    replica = Replica(log, store, f"asked-{socket.gethostname()}-{os.getpid()}", sieve)
+    replica = Replica(log, store, f"asked-{own_name()}", sieve)
     try:
         await replica.catch_up()
     finally:

@@ -30,6 +30,7 @@ from farandole.engines.memory.cluster import Cluster
 from farandole.engines.memory.log import MemoryLog
 from farandole.events.codec import encode
 from farandole.events.envelope import ABSENT, Envelope
+from farandole.log.reading import to_the_end
 from farandole.log.record import NewRecord, Span, TopicSpec
 from farandole_observe import Projection, Recorded
 from farandole_observe.projection.columns import compact
@@ -230,6 +231,14 @@ async def memory_log(seed: int | None = None) -> AsyncIterator[tuple[MemoryLog, 
 async def make_topics(log: Any) -> None:
     """Those of the shop."""
     await log.ensure([TopicSpec("item.sold", PARTITIONS), TopicSpec("item.returned", PARTITIONS)])
+
+
+async def all_of(log: Any, topics: list[str]) -> list[Any]:
+    """Every record, in the order in which it was taken."""
+    reader = await log.reader(topics)
+    found = [one async for some in to_the_end(log, reader, topics) for one in some]
+    await reader.close()
+    return sorted(found, key=lambda one: one.time)
 
 
 class Pruned:

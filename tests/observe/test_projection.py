@@ -16,7 +16,6 @@ from sqlalchemy.exc import OperationalError
 
 from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError, Fenced, ProjectionStopped
-from farandole.log.reading import to_the_end
 from farandole.log.record import NewRecord
 from farandole_observe.projection import keeping
 from farandole_observe.projection import owner as owner_module
@@ -28,6 +27,7 @@ from farandole_observe.store.tables import projections
 from tests.observe.projections import (
     Sold,
     SoldLater,
+    all_of,
     commuting,
     fold_all,
     hash_of_rows,
@@ -73,14 +73,6 @@ def by_hand(projection: Any, records: list[Any]) -> str:
         rows[data["item"]] = in_order(rows.get(data["item"]), found)
     checked = {key: projection.columns.values_of(row) for key, row in rows.items() if row is not None}
     return hash_of_rows(projection, checked)
-
-
-async def all_of(log: Any, topics: list[str]) -> list[Any]:
-    """Every record, in the order in which it was taken."""
-    reader = await log.reader(topics)
-    found = [one async for some in to_the_end(log, reader, topics) for one in some]
-    await reader.close()
-    return sorted(found, key=lambda one: one.time)
 
 
 async def standing(store: Store, name: str = "shop") -> Standing:
@@ -304,7 +296,7 @@ async def test_a_function_that_fails_stops_its_projection_before_the_record_and_
     def fold(row: Any, found: Any) -> Any:
         if found.event.order == "bad" and not mended:
             row["orders"].append("spoilt")  # what a function did before it failed counts for nothing
-            raise LookupError("no such price")
+            raise LookupError("no such\0price")  # PostgreSQL keeps no such character
         return in_order(row, found)
 
     projection = shop(of=[Sold], fold=fold)
@@ -382,6 +374,23 @@ async def test_what_is_slow_to_fold_is_committed_in_slices(monkeypatch: pytest.M
         assert await fold_all(projection, log, whole) == hash_of_rows(projection, await rows_of(projection, store))
         await store.close()
         await whole.close()
+
+
+async def test_the_age_is_that_of_what_is_folded_also_while_events_never_cease() -> None:
+    """What was there when the turn was last kept is folded by the time it is kept again."""
+    async with memory_log() as (log, clock):
+        store = await open_store(MEMORY)
+        owner = Owner(shop(), log, store, "one")
+        for n in range(12):
+            await log.append([record(Sold(item="i1", order="o", pieces=1), n)])
+            await owner.turn(0.0)
+            await log.append([record(Sold(item="i2", order="o", pieces=1), n + 100)])
+            clock.time += HELD / 3
+            if n > 2:
+                assert clock.time - (await standing(store)).seen <= HELD
+        assert not owner._is_at(await log.spans(shop().topics)), "nothing was tested"
+        await owner.close()
+        await store.close()
 
 
 async def test_a_store_that_was_folded_from_another_log_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Snapshots and the past: a copy and the rest are as good as all of it, and `as_of` is the fold of a log cut there."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,10 @@ from farandole.events.errors import ConfigError, NotFound
 from farandole.log.record import NewRecord
 from farandole_observe.projection import snapshots
 from farandole_observe.projection.declare import Projection
+from farandole_observe.projection.folding import Folding
 from farandole_observe.projection.looking import look
 from farandole_observe.projection.making import rebuild
+from farandole_observe.projection.owner import Owner
 from farandole_observe.projection.past import as_of
 from farandole_observe.store.canonical import canonical
 from farandole_observe.store.opening import MEMORY, Store, open_store
@@ -23,6 +26,7 @@ from tests.observe.projections import (
     HandClock,
     Pruned,
     Sold,
+    all_of,
     commuting,
     fold_all,
     hash_of_rows,
@@ -212,3 +216,36 @@ async def test_the_tables_of_workflows_know_nothing_of_projections(url: str) -> 
         await fold_all(shop(), log, store)
         async with store.reading() as connection:
             assert await canonical(connection) == before
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_snapshot_taken_while_others_fold_is_of_one_moment(seed: int, url: str) -> None:
+    """Its rows are those of its positions, whoever commits before and after."""
+    print(f"seed {seed}")
+    rng, projection = random.Random(seed), shop()
+    async with stage(url, seed) as (log, clock, store):
+        await write(log, clock, rng, sales(rng, 20))
+        await fold_all(projection, log, store)
+        owner = Owner(projection, log, store, "one")
+
+        async def fold() -> None:
+            for _ in range(30):
+                await log.append(sales(rng, 5))
+                await owner.turn(0.001)
+
+        async def copy() -> None:
+            for _ in range(15):
+                await asyncio.sleep(rng.random() / 50)
+                await snapshots.take(projection, store, clock.time, kept=15)
+
+        await asyncio.gather(fold(), copy())
+        records = await all_of(log, projection.topics)
+        async with store.reading() as connection:
+            kept = await snapshots.kept_of(connection, projection)
+            assert len({tuple(sorted(snapshot.positions.items())) for snapshot in kept}) > 2, "nothing was tested"
+            for snapshot in kept:
+                folding, expected = Folding(projection), dict[str, Any]()
+                ends = {place: stands.next for place, stands in snapshot.positions.items()}
+                folding.apply(expected, folding.sort([r for r in records if r.offset < ends.get(r.place[:2], 0)]))
+                found = [page async for page in snapshots.pages(connection, projection, snapshot.number)]
+                assert {key: row for page in found for key, row in page.items()} == expected

@@ -14,6 +14,7 @@ from farandole_observe.projection.recorded import Recorded, Unread, reader_of
 from farandole_observe.projection.values import Values
 
 T = TypeVar("T")
+_SHOWN = 500  # characters of an exception's text
 
 
 class Keyed(NamedTuple):
@@ -112,6 +113,11 @@ class Folding:
             last = traceback.extract_tb(error.__traceback__)[-1]
             raise ProjectionStopped(
                 f"projection {self._projection.name!r} stands before {place}: its {what} failed with "
-                f"{type(error).__name__}: {error} ({last.filename}:{last.lineno}); mend it and start again, raising "
-                "version= where rows are to be folded anew; nothing is lost"
+                f"{type(error).__name__}: {_plain(error)} ({last.filename}:{last.lineno}); mend it and start again, "
+                "raising version= where rows are to be folded anew; nothing is lost"
             ) from error
+
+
+def _plain(error: Exception) -> str:
+    """One line that any database keeps."""
+    return "".join(c if c.isprintable() else " " for c in str(error)[:_SHOWN])

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from farandole.events.errors import Fenced, LogUnavailable
 from farandole.log.ports import Log, Reader
-from farandole.log.record import Record, Span, TopicPartition
+from farandole.log.record import Record, TopicPartition
 from farandole_observe.projection import keeping
 from farandole_observe.projection.declare import Projection
 from farandole_observe.projection.folding import Folding
 from farandole_observe.projection.keeping import Positions, Stands, Turn
 from farandole_observe.projection.making import prepare
-from farandole_observe.projection.places import beginning, check_log
+from farandole_observe.projection.places import Spans, beginning, check_log
 from farandole_observe.projection.recorded import Unread
 from farandole_observe.projection.rows import Rows
 from farandole_observe.projection.values import Values
@@ -50,6 +50,7 @@ class Owner:
         self._reader: Reader | None = None
         self._followed: frozenset[TopicPartition] = frozenset()
         self._pending: Sequence[Record] = ()  # polled, and not folded yet
+        self._goal: tuple[float, Spans | None] = 0.0, None  # where the log ended when the turn was last kept
         self._renew = 0.0
         self._say = structlog.get_logger("farandole_observe").bind(projection=projection.name)
 
@@ -60,7 +61,7 @@ class Owner:
                 try:
                     await self.turn(_WAIT)
                 except (LogUnavailable, SQLAlchemyError, Fenced, OSError) as error:
-                    self._say.warning("the projection waits", reason=str(error).splitlines()[0])
+                    self._say.warning("the projection waits", reason=str(error).partition("\n")[0])
                     await self._start_again()
                     await asyncio.sleep(_PAUSE)
         finally:
@@ -102,10 +103,6 @@ class Owner:
         """Whether it is its turn, as far as it knows."""
         return self._turn is not None
 
-    def hurry(self) -> None:
-        """Look at once whose turn it is."""
-        self._renew = 0.0
-
     async def close(self) -> None:
         """Give the projection back. Idempotent."""
         if self._turn is not None:
@@ -125,9 +122,10 @@ class Owner:
             await self._claim(now)
         else:
             ends = await self._log.spans(self.projection.topics)
-            seen = {"seen": now} if self._is_at(ends) else {}
+            seen = [{"seen": when} for when, wanted in ((now, ends), self._goal) if self._is_at(wanted)]
             async with self._store.writing() as connection:
-                await self._hold(connection, **seen)
+                await self._hold(connection, **(seen[0] if seen else {}))
+            self._goal = now, ends
             await self._follow(ends)
         self._renew = now + HELD / 3
 
@@ -150,7 +148,7 @@ class Owner:
 
     async def _start_again(self) -> None:
         """Forget what may not be as the store has it."""
-        self._turn, self._renew, self._pending = None, 0.0, ()
+        self._turn, self._renew, self._pending, self._goal = None, 0.0, (), (0.0, None)
         with suppress(LogUnavailable, OSError):
             await self._end_reading()
 
@@ -174,7 +172,7 @@ class Owner:
             await keeping.move(connection, self.projection.name, after)
         self._positions |= after
 
-    async def _follow(self, ends: dict[TopicPartition, Span]) -> None:
+    async def _follow(self, ends: Spans) -> None:
         """Readers do not pick up new partitions of a topic."""
         topics = {topic for topic, _ in self._followed}
         if any(place[0] in topics for place in ends.keys() - self._followed):
@@ -186,9 +184,9 @@ class Owner:
             reader, self._reader = self._reader, None
             await reader.close()
 
-    def _is_at(self, ends: dict[TopicPartition, Span]) -> bool:
-        """Whether nothing before these ends is left to be folded."""
-        if self._reader is None or self._pending:
+    def _is_at(self, ends: Spans | None) -> bool:
+        """Whether nothing before these ends is left to be folded; where none are known, nobody can tell."""
+        if self._reader is None or self._pending or ends is None:
             return False
         stands = self._reader.positions()
         return all(stands.get(place, span.start) >= span.end for place, span in ends.items())

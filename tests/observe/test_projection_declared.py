@@ -110,9 +110,9 @@ def test_a_declaration_is_the_same_while_its_table_and_events_are() -> None:
     assert len({shop().declared, *(one.declared for one in others)}) == 4
 
 
-def test_the_public_names_are_two() -> None:
+def test_the_public_names_are_these() -> None:
     """Adding one is a decision; taking one away breaks somebody."""
-    assert farandole_observe.__all__ == ["Projection", "Recorded"]
+    assert farandole_observe.__all__ == ["Projection", "Recorded", "open_projection"]
     assert all(getattr(farandole_observe, name).__name__ == name for name in farandole_observe.__all__)
     assert not hasattr(farandole_observe, "nothing")
 

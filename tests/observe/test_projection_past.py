@@ -4,11 +4,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import farandole_observe
+from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError, NotFound
 from farandole.log.record import NewRecord
 from farandole_observe.projection import snapshots
@@ -30,6 +33,7 @@ from tests.observe.projections import (
     commuting,
     fold_all,
     hash_of_rows,
+    make_topics,
     memory_log,
     rows_of,
     sales,
@@ -249,3 +253,32 @@ async def test_a_snapshot_taken_while_others_fold_is_of_one_moment(seed: int, ur
                 folding.apply(expected, folding.sort([r for r in records if r.offset < ends.get(r.place[:2], 0)]))
                 found = [page async for page in snapshots.pages(connection, projection, snapshot.number)]
                 assert {key: row for page in found for key, row in page.items()} == expected
+
+
+async def test_a_program_has_what_the_commands_have(tmp_path: Path) -> None:
+    """On an embedded log: the rows now and then, a snapshot, and all of it anew."""
+    projection, urls = shop(), {"log": f"sqlite:///{tmp_path}/log.db", "store": f"sqlite:///{tmp_path}/tables.db"}
+    log = await open_log(urls["log"])
+    await make_topics(log)
+    await log.append(sales(random.Random(1), 40))
+    async with farandole_observe.open_projection(projection, **urls) as opened:
+        assert await opened.catch_up()
+        early = (await opened.look()).rows
+        number, count = await opened.snapshot()
+        assert (number, count) == (1, len(early))
+        between = datetime.fromtimestamp(log.clock.now() + 0.001, UTC)
+        await asyncio.sleep(0.002)  # so that the log takes what follows later
+        await log.append(sales(random.Random(2), 40))
+        whole = await opened.as_of(log.clock.now() + 1)
+        assert whole.rows != early
+        for then in (between, between.replace(tzinfo=None), between.timestamp()):
+            found = await opened.as_of(then)
+            assert (found.rows, found.snapshot) == (early, 1)
+        assert (await opened.look()).rows == early, "something was written"
+        assert await opened.rebuild(from_snapshot=True) == (1, len(whole.rows))
+        seen = await opened.look()
+        assert seen.rows == whole.rows
+        age = opened.age(seen)
+        assert age is not None
+        assert 0 <= age < 60
+    await log.close()

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from farandole_observe.projection.declare import Projection
+    from farandole_observe.projection.opened import open_projection
     from farandole_observe.projection.recorded import Recorded
 
-__all__ = ["Projection", "Recorded"]
+__all__ = ["Projection", "Recorded", "open_projection"]
 
-_HOMES = {"Projection": "projection.declare", "Recorded": "projection.recorded"}
+_HOMES = {
+    "Projection": "projection.declare",
+    "Recorded": "projection.recorded",
+    "open_projection": "projection.opened",
+}
 
 
 def __getattr__(name: str) -> Any:

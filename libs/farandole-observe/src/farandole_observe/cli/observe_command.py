@@ -14,9 +14,9 @@ from farandole.config.redact import redacted_url
 from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError
 from farandole.telemetry.logging import configure_logging
-from farandole_observe.cli.options import StoreOption, collect_rarely, own_name, store_url
+from farandole_observe.cli.options import StoreOption, collect_rarely, store_url
 from farandole_observe.projector.replica import Replica
-from farandole_observe.store.opening import MEMORY, open_store
+from farandole_observe.store.opening import MEMORY, open_store, own_name
 
 
 def observe(

@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
@@ -21,7 +19,7 @@ from farandole_observe.projector.sieve import EVERYTHING, Sieve
 from farandole_observe.questions.asking import Picture, picture
 from farandole_observe.questions.instants import read_instant
 from farandole_observe.store import shards
-from farandole_observe.store.opening import MEMORY, Store, open_store
+from farandole_observe.store.opening import MEMORY, Store, open_store, own_name
 
 T = TypeVar("T")
 
@@ -104,11 +102,6 @@ def instant_of(text: str) -> float:
     if naive:
         remark(f"no zone was named, so it is UTC: {instant(found)}")
     return found
-
-
-def own_name() -> str:
-    """Tells this process from others of the same store."""
-    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 async def _bring_up_to_date(log: Log, store: Store, sieve: Sieve, *, fresh: bool) -> None:

@@ -17,13 +17,12 @@ from farandole.config import Loaded
 from farandole.config.redact import redacted_url
 from farandole.events.errors import ConfigError, FarandoleError, NotFound, ProjectionStopped
 from farandole.log.ports import Log
-from farandole_observe.cli.options import StoreOption, instant_of, own_name, store_url
+from farandole_observe.cli.options import StoreOption, instant_of, store_url
 from farandole_observe.cli.projections import Answer, load_projections, print_rows, rows_said, shape, with_stores
-from farandole_observe.projection import making, snapshots
-from farandole_observe.projection.looking import living_owner, look
+from farandole_observe.projection.opened import Copied, OpenProjection, Rebuilt
 from farandole_observe.projection.owner import Owner
-from farandole_observe.projection.past import as_of as rows_as_of
-from farandole_observe.store.opening import MEMORY, Store
+from farandole_observe.projection.snapshots import KEPT
+from farandole_observe.store.opening import MEMORY, Store, own_name
 
 projection = typer.Typer(help="Tables that you fold from events with two functions.", no_args_is_help=True)
 
@@ -72,7 +71,9 @@ async def _run_all(owners: Iterable[Owner], failed: list[int]) -> None:
             remark(error)
             failed.append(code_of(error))
 
-    await asyncio.gather(*(one(owner) for owner in owners))
+    async with asyncio.TaskGroup() as group:
+        for owner in owners:
+            group.create_task(one(owner))
 
 
 @projection.command()
@@ -94,15 +95,16 @@ def show(
     time = None if as_of is None else instant_of(as_of)
 
     async def now(log: Log, store: Store) -> Answer:
+        opened = OpenProjection(one, log, store)
         with suppress(ProjectionStopped):  # the store knows why, and so will who looks
-            await _bring_up_to_date(Owner(one, log, store, own_name()), log, store)
-        rows, number, stands = await look(one, store, key=key, limit=limit)
-        age = max(0.0, log.clock.now() - stands.seen) if stands.seen else None
-        return Answer(rows, number - len(rows), age, None, stands.cut, stands.unread, stands.stopped)
+            await opened.catch_up()
+        seen = await opened.look(key=key, limit=limit)
+        stands, more = seen.standing, seen.number - len(seen.rows)
+        return Answer(seen.rows, more, opened.age(seen), None, stands.cut, stands.unread, stands.stopped)
 
     async def then(log: Log, store: Store) -> Answer:
         assert time is not None
-        found = await rows_as_of(one, log, store, time)
+        found = await OpenProjection(one, log, store).as_of(time)
         keys = [k for k in sorted(found.rows) if key in (None, k)]
         rows = {k: found.rows[k] for k in keys[:limit]}
         return Answer(rows, len(keys) - len(rows), None, time, found.missing, found.unread, "")
@@ -110,7 +112,7 @@ def show(
     url = store_url(loaded)
     answer = with_stores(loaded, url, now) if time is None else with_stores(loaded, _if_there(url), then)
     if key is not None and not answer.rows:
-        raise NotFound(f"projection {one.name!r} has no row {key[:80]!r}" + (" of that time" if time else ""))
+        raise NotFound(f"projection {one.name!r} has no row {key[:80]!r}" + ("" if time is None else " of that time"))
     emit(shape(one, answer)) if as_json else print_rows(one, answer)
     return Code.FAULT if answer.stopped else Code.DONE
 
@@ -118,7 +120,7 @@ def show(
 @projection.command()
 def snapshot(
     target: Target,
-    keep: Annotated[int, typer.Option(min=1, help="Older ones than so many are deleted.")] = snapshots.KEPT,
+    keep: Annotated[int, typer.Option(min=1, help="Older ones than so many are deleted.")] = KEPT,
     as_json: JsonOption = False,
     log: LogOption = None,
     store: StoreOption = None,
@@ -128,9 +130,8 @@ def snapshot(
     loaded = settings(config, log=log, store=store)
     (one,) = load_projections([target], loaded)
 
-    async def work(log: Log, store: Store) -> tuple[int, int]:
-        await _bring_up_to_date(Owner(one, log, store, own_name()), log, store)
-        return await snapshots.take(one, store, log.clock.now(), kept=keep)
+    async def work(log: Log, store: Store) -> Copied:
+        return await OpenProjection(one, log, store).snapshot(kept=keep)
 
     number, count = with_stores(loaded, _lasting(loaded), work)
     if as_json:
@@ -154,14 +155,8 @@ def rebuild(
     loaded = settings(config, log=log, store=store)
     (one,) = load_projections([target], loaded)
 
-    async def work(log: Log, store: Store) -> tuple[int | None, int | None]:
-        begun = await making.rebuild(one, store, from_snapshot=from_snapshot)
-        owner = Owner(one, log, store, own_name())
-        try:
-            folded = await owner.catch_up()
-        finally:
-            await owner.close()
-        return begun, (await look(one, store, limit=1)).number if folded else None
+    async def work(log: Log, store: Store) -> Rebuilt:
+        return await OpenProjection(one, log, store).rebuild(from_snapshot=from_snapshot)
 
     begun, count = with_stores(loaded, _lasting(loaded), work)
     if as_json:
@@ -169,16 +164,6 @@ def rebuild(
     else:
         begin = "the beginning of the log" if begun is None else f"snapshot {begun}"
         line(f"{one.name}, from {begin}: " + ("another process folds it" if count is None else rows_said(count)))
-
-
-async def _bring_up_to_date(owner: Owner, log: Log, store: Store) -> None:
-    """Where nobody folds it. Raises ProjectionStopped."""
-    if await living_owner(owner.projection, store, log.clock.now()) is not None:
-        return
-    try:
-        await owner.catch_up()
-    finally:
-        await owner.close()
 
 
 def _lasting(loaded: Loaded) -> str:

@@ -22,6 +22,8 @@ from farandole_observe.archive.planning import Cut, plan
 from farandole_observe.archive.retiring import retire
 from farandole_observe.projector.replica import Replica
 from farandole_observe.questions.asking import picture
+from farandole_observe.store import tables
+from farandole_observe.store.bulk import upsert
 from farandole_observe.store.opening import MEMORY, open_store
 from libs.farandole.tests.unit.fold.declared import service, step, take
 from tests.observe import written
@@ -153,8 +155,8 @@ async def test_what_is_needed_does_not_leave(tmp_path: Path, monkeypatch: pytest
     await log.close()
 
 
-async def test_nothing_that_a_group_has_to_handle_leaves() -> None:
-    """Its position bounds what goes, though the tables know of no workflow there."""
+async def test_nothing_that_a_group_or_a_projection_has_to_handle_leaves() -> None:
+    """Their positions bound what goes, though the tables know of no workflow there."""
     log, store = await open_log("memory:"), await open_store(MEMORY)
     await log.ensure([TopicSpec(JOURNAL, written.PARTITIONS), TopicSpec(MANIFESTS, 1, compacted=True)])
     await log.ensure([TopicSpec("strange", 1)])
@@ -167,5 +169,10 @@ async def test_nothing_that_a_group_has_to_handle_leaves() -> None:
     async with picture(store, log.clock.now() + 1e6) as seen:
         (cut,) = [cut for cut in await plan(log, seen, 1.0) if cut.topic == "strange"]
     assert (cut.start, cut.end, cut.why) == (0, 4, "shop/pack goes on there")
+    async with store.writing() as connection:  # as a user's projection that came less far
+        await upsert(connection, tables.projection_positions, [("mine", "strange", 0, 3, 0.0)])
+    async with picture(store, log.clock.now() + 1e6) as seen:
+        (cut,) = [cut for cut in await plan(log, seen, 1.0) if cut.topic == "strange"]
+    assert (cut.end, cut.why) == (3, "the tables lack what follows")
     await store.close()
     await log.close()

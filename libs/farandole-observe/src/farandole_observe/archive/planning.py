@@ -88,9 +88,14 @@ async def _stands(log: Log, topology: Topology, topics: set[str]) -> Mapping[Top
 
 
 async def _folded(connection: AsyncConnection) -> dict[TopicPartition, int]:
-    """Up to where the tables hold each partition; of the journal the shard of its number, of others all of them."""
+    """Up to where the tables hold each partition, those of users' projections too; of the journal the shard of its
+    number counts, of other topics all do.
+    """
     t, found = tables.positions.c, dict[TopicPartition, int]()
     for shard, topic, partition, following in await connection.execute(select(t.shard, t.topic, t.partition, t.next)):
         if topic != JOURNAL or shard == partition:
             found[topic, partition] = min(following, found.get((topic, partition), following))
+    p = tables.projection_positions.c
+    for topic, partition, following in await connection.execute(select(p.topic, p.partition, p.next)):
+        found[topic, partition] = min(following, found.get((topic, partition), following))
     return found

@@ -12,7 +12,7 @@ from farandole.log.reading import to_the_end
 from farandole_observe.store import tables
 
 _URI = re.compile(rb"asset:sha256\\?/([0-9a-f]{64})")  # some write a slash in JSON with a backslash
-_OURS = frozenset(tables.metadata.tables) | {"alembic_version"}
+_OURS = (frozenset(tables.metadata.tables) | {"alembic_version"}) - {tables.snapshot_rows.name}
 
 
 async def in_log(log: Log, told: Callable[[int], None]) -> set[bytes]:
@@ -32,7 +32,7 @@ async def in_log(log: Log, told: Callable[[int], None]) -> set[bytes]:
 
 
 async def in_tables(connection: AsyncConnection) -> set[bytes]:
-    """Digests that stand in tables that are none of the workflow projection's."""
+    """Digests that stand in the tables of users' projections, in their snapshots, and in whatever else is there."""
     there = MetaData()
     await connection.run_sync(there.reflect)
     found = set[bytes]()

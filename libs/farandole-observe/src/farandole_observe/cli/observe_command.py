@@ -1,9 +1,7 @@
 """`farandole observe`: a projector, until it is told to stop."""
 
 import asyncio
-import os
 import signal
-import socket
 from typing import Annotated
 
 import typer
@@ -16,7 +14,7 @@ from farandole.events.errors import ConfigError
 from farandole.telemetry.logging import configure_logging
 from farandole_observe.cli.options import StoreOption, collect_rarely, open_history, store_url
 from farandole_observe.projector.replica import Replica
-from farandole_observe.store.opening import MEMORY, open_store
+from farandole_observe.store.opening import MEMORY, open_store, own_name
 
 
 def observe(
@@ -34,7 +32,7 @@ def observe(
     if url == MEMORY:
         raise ConfigError("store: a projector needs tables that stay; give --store, or set store in farandole.toml")
     collect_rarely()
-    asyncio.run(_observe(loaded, url, name or f"{socket.gethostname()}-{os.getpid()}"))
+    asyncio.run(_observe(loaded, url, name or own_name()))
 
 
 async def _observe(loaded: Loaded, url: str, name: str) -> None:

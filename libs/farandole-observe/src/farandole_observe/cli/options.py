@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import importlib
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -25,7 +23,7 @@ from farandole_observe.projector.sieve import EVERYTHING, Sieve
 from farandole_observe.questions.asking import Picture, picture
 from farandole_observe.questions.instants import read_instant
 from farandole_observe.store import shards
-from farandole_observe.store.opening import MEMORY, Store, open_store
+from farandole_observe.store.opening import MEMORY, Store, open_store, own_name
 
 if TYPE_CHECKING:
     from farandole_observe.archive.files import Archive
@@ -119,10 +117,15 @@ def open_archive(folder: Path) -> "Archive":
 
 def sieve_at(text: str) -> Sieve:
     """What was there at a time that somebody wrote. Raises BadInput."""
-    until, naive = read_instant(text, time.time())
+    return Sieve(until=instant_of(text))
+
+
+def instant_of(text: str) -> float:
+    """A time that somebody wrote, as seconds since the epoch. Raises BadInput."""
+    found, naive = read_instant(text, time.time())
     if naive:
-        remark(f"no zone was named, so it is UTC: {instant(until)}")
-    return Sieve(until=until)
+        remark(f"no zone was named, so it is UTC: {instant(found)}")
+    return found
 
 
 async def _bring_up_to_date(log: Log, store: Store, sieve: Sieve, *, fresh: bool) -> None:
@@ -130,7 +133,7 @@ async def _bring_up_to_date(log: Log, store: Store, sieve: Sieve, *, fresh: bool
         async with store.reading() as connection:
             if await shards.owners(connection, log.clock.now()):
                 return  # a projector runs; how old the answer is will be said
-    replica = Replica(log, store, f"asked-{socket.gethostname()}-{os.getpid()}", sieve)
+    replica = Replica(log, store, f"asked-{own_name()}", sieve)
     try:
         await replica.catch_up()
     finally:

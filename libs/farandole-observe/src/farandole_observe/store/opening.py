@@ -1,6 +1,8 @@
 """From a URL to a `Store`; the two databases that it may be, and bringing their tables up to date."""
 
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
@@ -59,6 +61,11 @@ class Store:
     async def close(self) -> None:
         """Give back what it holds. Idempotent."""
         await self.engine.dispose()
+
+
+def own_name() -> str:
+    """Tells this process from others that use the same store."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 async def open_store(url: str) -> Store:

@@ -33,7 +33,10 @@ COMMANDS = (
 
 
 OBSERVING = frozenset(
-    {"status", "explain", "timeline", "stuck", "top", "topology", "observe", "projection", "log prune", "asset prune"}
+    (
+        *("status", "explain", "timeline", "lineage", "stuck", "top", "topology"),
+        *("observe", "projection", "log prune", "asset prune"),
+    )
 )
 """Commands that farandole-observe adds; who asks for one without it hears where it comes from."""
 

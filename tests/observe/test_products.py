@@ -202,3 +202,15 @@ def test_what_is_no_asset_or_not_there_is_refused_with_the_remedy(
 ) -> None:
     assert main(["lineage", name]) == code
     assert why in capsys.readouterr().err
+
+
+def test_topology_as_asyncapi_is_of_all_services_or_of_one(
+    workflows: dict[str, str], said: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--service` means nothing elsewhere."""
+    found = json.loads(said("topology", "--as", "asyncapi", "--service", "bench"))
+    assert (found["asyncapi"], found["info"]["version"]) == ("3.0.0", "1.0")
+    assert found["channels"]["piece.cut"]["bindings"]["kafka"]["partitions"] == 4
+    assert said("topology", "--as", "asyncapi", "--json")["info"]["title"] == "farandole"
+    assert main(["topology", "--service", "bench"]) == Code.BAD_INPUT
+    assert "add --as asyncapi" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,32 @@ def test_runs_as_openlineage_are_the_same_whether_a_workflow_or_an_asset_is_aske
     piece = said("lineage", _asset("second/1").uri, "--down", "--openlineage").splitlines()
     of_steps = {json.dumps(run) for run in runs if run["job"]["name"] == "bench/glue"}
     assert {json.dumps(json.loads(one)) for one in piece} >= of_steps
+
+
+def test_what_left_the_log_for_the_archive_is_in_the_lineage_and_what_is_gone_for_good_is_said(
+    workflows: dict[str, str], said: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two copies of the log, one with its archive and one without."""
+    piece = _asset("first/0").uri
+    before = [said("lineage", *what, "--rebuild", "--json") for what in ((workflows["first"],), (piece,))]
+    for name in ("kept", "gone"):
+        said("log", "backup", str(tmp_path / f"{name}.db"))
+    prune = ("log", "prune", "--keep", "0s", "--yes", "--json")
+    monkeypatch.setenv("FARANDOLE_LOG", f"sqlite:///{tmp_path / 'gone.db'}")
+    said("status", "--json")  # makes the tables, which remember
+    assert said(*prune, "--no-archive")["pruned"]
+    gone = said("lineage", workflows["first"], "--json")
+    assert {event["assets"] is None for event in gone["events"]} == {True}
+    assert "the log has dropped the data" in said("lineage", workflows["first"])
+    assert main(["lineage", piece]) == Code.NOT_FOUND
+    monkeypatch.setenv("FARANDOLE_LOG", f"sqlite:///{tmp_path / 'kept.db'}")
+    monkeypatch.setenv("FARANDOLE_ARCHIVE", str(tmp_path / "archive"))
+    assert said(*prune)["pruned"]
+    after = [said("lineage", *what, "--rebuild", "--json") for what in ((workflows["first"],), (piece,))]
+    for one, other in zip(before, after, strict=True):
+        assert one.pop("age") is not None
+        assert other.pop("age") is not None
+        assert one == other
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farandole.engines.open import open_log
@@ -48,6 +48,7 @@ def random_cuts(spans: dict[TopicPartition, Span], rng: random.Random) -> list[C
     return [Cut(*place, span.start, rng.randint(span.start, span.end), 0, "") for place, span in sorted(spans.items())]
 
 
+@settings(deadline=None)
 @given(RECORDS)
 def test_a_file_gives_back_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, given: list[tuple[object]]

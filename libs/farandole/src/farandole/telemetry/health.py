@@ -50,10 +50,8 @@ class Health:
         self._looked = now
         for standing in standings:
             before = self._steps.get(standing.name)
-            moved = before is None or before.standing.moves != standing.moves
-            rests = not (standing.running or standing.unheld)
-            since = now if before is None or moved or rests else before.since
-            self._steps[standing.name] = _Step(standing, since)
+            still = before is not None and before.standing.moves == standing.moves and _has_work(before.standing)
+            self._steps[standing.name] = _Step(standing, before.since if before is not None and still else now)
 
     def seen(self, now: float) -> list[tuple[Standing, float]]:
         """How each step stood last, its lag as of now, and for how long its work has not moved."""
@@ -62,7 +60,7 @@ class Health:
             standing = step.standing
             if standing.in_flight:
                 standing = standing._replace(lag=standing.lag + max(0.0, now - standing.moment))
-            stalled = now - step.since if standing.running or standing.unheld else 0.0
+            stalled = now - step.since if _has_work(standing) else 0.0
             found.append((standing, max(0.0, stalled)))
         return found
 
@@ -103,6 +101,10 @@ class Health:
         return verdict(
             f"{step.standing.name}: {waits}" for step in self._steps.values() if not _could_hold(step.standing, now)
         )
+
+
+def _has_work(standing: Standing) -> bool:
+    return bool(standing.running) or standing.unheld
 
 
 def _could_hold(standing: Standing, now: float) -> bool:

@@ -44,7 +44,7 @@ def test_work_that_does_not_move_is_death_and_one_move_is_life_again() -> None:
     looked(health, 502.0 + PATIENCE, since=501.0 + PATIENCE, moves=7, running=2)
     dead = health.alive(502.0 + PATIENCE)
     assert not dead.ok
-    assert dead.reasons == ("shop/pack: 2 deliveries are to run, and none has ended for 102 s",)
+    assert dead.reasons == ("shop/pack: 2 deliveries are to run, and none has ended for 101 s",)
     looked(health, 503.0 + PATIENCE, since=503.0 + PATIENCE, moves=8, running=1)
     assert health.alive(503.0 + PATIENCE).ok
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from farandole.client import AsyncClient
 from farandole.engines.open import open_log
 from farandole.events.event import Event
-from farandole.log.hooks import Ended, Ending
+from farandole.log.hooks import Commit, Ended, Ending
 from farandole.log.ports import Log
 from farandole.log.record import NewRecord
 from farandole.runtime.declare import Service
@@ -132,7 +132,7 @@ class _Count:
         if self.left <= 0:
             self.reached.set()
 
-    def committed(self, step: str, records: int, seconds: float) -> None:
+    def committed(self, commit: Commit) -> None:
         """Of no interest."""
 
     def noted(self, event: str, **fields: object) -> None:

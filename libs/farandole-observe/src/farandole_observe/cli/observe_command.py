@@ -1,20 +1,24 @@
 """`farandole observe`: a projector, until it is told to stop."""
 
 import asyncio
+import importlib
 import signal
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
 
-from farandole.cli.options import ConfigOption, LogOption, settings
+from farandole.cli.options import ConfigOption, LogOption, MetricsOption, settings
 from farandole.cli.say import remark
 from farandole.config import Loaded
 from farandole.config.redact import redacted_url
 from farandole.events.errors import ConfigError
+from farandole.log.ports import Log
+from farandole.telemetry.address import read_address
 from farandole.telemetry.logging import configure_logging
 from farandole_observe.cli.options import StoreOption, collect_rarely, open_history, store_url
 from farandole_observe.projector.replica import Replica
-from farandole_observe.store.opening import MEMORY, open_store, own_name
+from farandole_observe.store.opening import MEMORY, Store, open_store, own_name
 
 
 def observe(
@@ -23,10 +27,11 @@ def observe(
     ] = None,
     log: LogOption = None,
     store: StoreOption = None,
+    metrics: MetricsOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Keep tables of what workflows do; as many of these as you like share the work, and no workflow needs one."""
-    loaded = settings(config, log=log, store=store)
+    loaded = settings(config, log=log, store=store, metrics=metrics)
     configure_logging(loaded.config.log_level, loaded.config.log_json)
     url = store_url(loaded)
     if url == MEMORY:
@@ -40,15 +45,32 @@ async def _observe(loaded: Loaded, url: str, name: str) -> None:
     try:
         store = await open_store(url)
         remark(f"{name} folds {redacted_url(loaded.config.log)} into {redacted_url(url)}")
-        folding = asyncio.create_task(Replica(log, store, name).run())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, folding.cancel)
         try:
-            await asyncio.gather(folding, return_exceptions=False)
+            async with AsyncExitStack() as stack:
+                await _fold(Replica(log, store, name), store, log, loaded, stack)
         except asyncio.CancelledError:
             remark(f"{name} has stopped")
         finally:
             await store.close()
     finally:
         await log.close()
+
+
+async def _fold(replica: Replica, store: Store, log: Log, loaded: Loaded, stack: AsyncExitStack) -> None:
+    """Until a signal cancels it; with metrics and probes where they are switched on."""
+    figures = None
+    if loaded.config.metrics:
+        module = importlib.import_module("farandole_observe.cli.figures")
+        where, patience = read_address(loaded.config.metrics), loaded.config.stalled_after
+        address, figures = await stack.enter_async_context(module.serving(where, replica, store, log, patience))
+        remark(f"metrics and probes are served at {address}")
+    folding = asyncio.create_task(replica.run())
+
+    def heed() -> None:
+        if figures is not None:
+            figures.draining = True
+        folding.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, heed)
+    await folding

@@ -51,6 +51,10 @@ class Replica:
         self._renew = 0.0
         self._greedy = False  # takes whatever is nobody's, for it will not stay
         self._say = structlog.get_logger("farandole_observe")
+        self.turns = 0
+        """How many it has taken, those among them that could only wait."""
+        self.shares = False
+        """Whether it has its share of the shards, which may be none."""
 
     async def run(self) -> None:
         """Fold until cancelled; where log or store cannot be reached, again and again."""
@@ -62,6 +66,7 @@ class Replica:
                     self._say.warning("the projection waits", reason=str(error).splitlines()[0])
                     await self._start_again()
                     await asyncio.sleep(_PAUSE)
+                self.turns += 1
         finally:
             await self.close()
 
@@ -130,7 +135,7 @@ class Replica:
             for shard in self._shards.values():
                 seen = now if self._is_at_the_end(shard, ends) else None
                 await shard.hold(connection, until=now + HELD, seen=seen)
-        self._renew = now + HELD / 3
+        self._renew, self.shares = now + HELD / 3, True
 
     async def _give_back(self, connection: AsyncConnection, fair: int) -> None:
         for number in sorted(self._shards)[fair:]:
@@ -177,7 +182,7 @@ class Replica:
 
     async def _start_again(self) -> None:
         """Forget what may not be as the tables have it."""
-        self._shards, self._renew = {}, 0.0
+        self._shards, self._renew, self.shares = {}, 0.0, False
         with suppress(LogUnavailable, OSError):
             await self._end_reading()
 

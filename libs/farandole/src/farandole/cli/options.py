@@ -23,6 +23,12 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings; default: the nearest farandole.toml."),
 ]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics", metavar="[HOST:]PORT", help="Serve /metrics, /livez and /readyz there; 0: any free port."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
 WorkflowArgument = Annotated[str, typer.Argument(help="A workflow's id, a unique prefix of it, or its input's id.")]
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import gc
+import importlib
 import signal
 import sys
-from typing import Annotated
+from contextlib import AsyncExitStack
+from typing import Annotated, Any
 
 import structlog
 import typer
 
 from farandole.cli.codes import Code, code_of, first_cause
-from farandole.cli.options import ConfigOption, LogOption, settings
+from farandole.cli.options import ConfigOption, LogOption, MetricsOption, settings
 from farandole.cli.say import remark
 from farandole.cli.services import load_services
 from farandole.config import Loaded
@@ -21,6 +23,8 @@ from farandole.runtime.declare import Service
 from farandole.runtime.host import Host, Options
 from farandole.runtime.remote import make_tools
 from farandole.runtime.scratch import sweep
+from farandole.telemetry.address import read_address
+from farandole.telemetry.compose import compose
 from farandole.telemetry.logging import LoggingHooks, configure_logging
 
 _GC_THRESHOLD = 100_000  # the young generation: a batch of events must not set off a collection every few hundred
@@ -35,11 +39,12 @@ def add(app: typer.Typer) -> None:
 def run(
     targets: Annotated[list[str], typer.Argument(metavar="MODULE:SERVICE…", help="Such as tiling.steps:service.")],
     log: LogOption = None,
+    metrics: MetricsOption = None,
     config: ConfigOption = None,
 ) -> int:
     """Run services in this process until SIGTERM or Ctrl-C; exit 78 where one refuses to start."""
     try:
-        loaded = settings(config, log=log)
+        loaded = settings(config, log=log, metrics=metrics)
         configure_logging(loaded.config.log_level, loaded.config.log_json)
         services = load_services(targets, loaded)
         sys.setswitchinterval(_SWITCH_INTERVAL)
@@ -76,8 +81,18 @@ def _options(loaded: Loaded) -> Options:
     )
 
 
+def _exposing(loaded: Loaded) -> Any:
+    """Metrics and probes, where they are switched on; else nothing of them is loaded."""
+    if not loaded.config.metrics:
+        return None
+    module = importlib.import_module("farandole.telemetry.exposing")
+    return module.Exposing(read_address(loaded.config.metrics), loaded.config.stalled_after)
+
+
 async def _serve(services: list[tuple[str, Service]], loaded: Loaded) -> int:
-    options, hooks = _options(loaded), LoggingHooks()
+    options, exposing = _options(loaded), _exposing(loaded)
+    hooks = compose([LoggingHooks(), *([] if exposing is None else [exposing.hooks])])
+    assert hooks is not None
     stop = asyncio.Event()
     _heed_signals(stop)
     for folder in sweep(loaded.config.scratch):
@@ -85,7 +100,13 @@ async def _serve(services: list[tuple[str, Service]], loaded: Loaded) -> int:
     log = await open_log(loaded.config.log, noted=hooks.noted)
     try:
         hosts = [Host(service, log, target=target, hooks=hooks, options=options) for target, service in services]
-        left, failure = await _all(hosts, stop, [service.name for _, service in services], hooks)
+        async with AsyncExitStack() as stack:
+            if exposing is not None:
+                serving = exposing.serving(
+                    lambda: [s for host in hosts for s in host.standings()], stop.is_set, log.capabilities.engine
+                )
+                hooks.noted("metrics and probes are served", at=str(await stack.enter_async_context(serving)))
+            left, failure = await _all(hosts, stop, [service.name for _, service in services], hooks)
     finally:
         await log.close()
     if failure is not None:

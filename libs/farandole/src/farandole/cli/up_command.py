@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from farandole.cli.codes import Code
-from farandole.cli.options import ConfigOption, LogOption, settings
+from farandole.cli.options import ConfigOption, LogOption, MetricsOption, settings
 from farandole.cli.outlet import Outlet
 from farandole.cli.runfile import RunFile, run_folder
 from farandole.cli.say import remark
@@ -18,6 +18,7 @@ from farandole.cli.supervise import Child, Supervisor
 from farandole.config import Loaded
 from farandole.config.load import FILE_VARIABLE
 from farandole.events.errors import BadInput
+from farandole.telemetry.address import read_address
 
 _MARGIN = 5.0  # seconds that a service has beyond its own grace before it is killed
 
@@ -33,10 +34,11 @@ def up(
         typer.Argument(metavar="MODULE:SERVICE…", help="Default: `services` in [up] of farandole.toml."),
     ] = None,
     log: LogOption = None,
+    metrics: MetricsOption = None,
     config: ConfigOption = None,
 ) -> int:
     """Run services, each in a process of its own; restart what dies; one Ctrl-C stops all in order."""
-    loaded = settings(config, log=log)
+    loaded = settings(config, log=log, metrics=metrics)
     chosen = list(targets or loaded.config.up.services)
     if not chosen:
         place = loaded.file or "farandole.toml"
@@ -63,12 +65,13 @@ def _named(targets: Iterable[str]) -> list[tuple[str, str]]:
 
 
 async def _supervise(children: list[Child], loaded: Loaded) -> Code:
+    metered = {child.name: _metrics(loaded, number) for number, child in enumerate(children, start=1)}
     outlet = Outlet([child.name for child in children])
     file = RunFile(run_folder(loaded))
     supervisor = Supervisor(
         children,
         outlet,
-        command=lambda child: [sys.executable, "-m", "farandole", "run", child.target],
+        command=lambda child: [sys.executable, "-m", "farandole", "run", child.target, *metered[child.name]],
         env=_environment(loaded),
         grace=loaded.config.grace + _MARGIN,
         changed=lambda: _tell(file, children),
@@ -86,6 +89,13 @@ async def _supervise(children: list[Child], loaded: Loaded) -> Code:
         return await supervisor.run()
     finally:
         file.remove()
+
+
+def _metrics(loaded: Loaded, number: int) -> list[str]:
+    """Where the service of that number shows its metrics: the port that is named is left to `farandole observe`."""
+    if not loaded.config.metrics:
+        return []
+    return ["--metrics", str(read_address(loaded.config.metrics).after(number))]
 
 
 def _tell(file: RunFile, children: list[Child]) -> None:

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from farandole.events.durations import seconds
 from farandole.events.errors import ConfigError
+from farandole.telemetry.address import read_address
 
 PREFIX = "FARANDOLE_"
 NESTING = "__"
@@ -18,6 +19,17 @@ FILE_NAME = "farandole.toml"
 def _seconds(value: Any) -> float:
     try:
         return seconds(value)
+    except ConfigError as error:
+        raise ValueError(str(error).partition(": ")[2]) from None
+
+
+def _address(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        return str(read_address(value))
     except ConfigError as error:
         raise ValueError(str(error).partition(": ")[2]) from None
 
@@ -36,6 +48,8 @@ def _upper(value: Any) -> Any:
 
 Duration = Annotated[float, BeforeValidator(_seconds)]
 """Seconds; may be given as text such as "30s"."""
+Where = Annotated[str, BeforeValidator(_address)]
+"""`host:port`, or empty."""
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_paths)]
 """Folders; in the environment separated as in PATH."""
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
@@ -71,8 +85,9 @@ class Config(BaseSettings):
     may name. `scratch`: parent of the folders that attempts work in. `schemas`: folder of the exported schemas.
     `path`: folders that services are imported from, beside the project's own. `partitions`: of the topics that a
     service creates. `grace`: seconds that what runs is given to end when its service stops or scales out.
-    `log_level` and `log_format`: of the log lines on stderr. `up`: what to start. `step`: by service and step, its
-    capacity.
+    `log_level` and `log_format`: of the log lines on stderr. `metrics`: where /metrics, /livez and /readyz are served;
+    empty: nowhere. `stalled_after`: seconds that work may stand still until /livez says so. `up`: what to start.
+    `step`: by service and step, its capacity.
     """
 
     model_config = SettingsConfigDict(
@@ -95,6 +110,8 @@ class Config(BaseSettings):
     grace: Duration = 30.0
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
+    metrics: Where = ""
+    stalled_after: Annotated[Duration, Field(gt=0)] = 900.0
     up: Up = Up()
     step: dict[str, dict[str, Capacity]] = Field(default_factory=dict)
 

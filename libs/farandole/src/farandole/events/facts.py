@@ -13,6 +13,20 @@ FACTS = "farandole.facts"
 FACTS_VERSION = 1
 RECORD_LIMIT = 256 * 1024  # bytes of one journal record's value
 
+REASONS = (
+    "undecodable",
+    "invalid",
+    "unknown-version",
+    "id-conflict",
+    "conflict",
+    "undeclared",
+    "terminal",
+    "exhausted",
+    "too-large",
+    "refused",
+)
+"""Why a delivery may be a dead letter; there is no other."""
+
 Place = tuple[str, int, int]
 """Topic, partition, offset."""
 

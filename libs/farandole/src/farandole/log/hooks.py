@@ -1,11 +1,14 @@
 """`Hooks`: where telemetry listens. The runtime calls it outside of transactions; it must not raise or block."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, NamedTuple, Protocol
 
 from farandole.events.envelope import Envelope
 
 Ending = Literal["completed", "held", "retrying", "dead"]
+UNHEARD: AbstractContextManager[None] = nullcontext()
+"""What `running` gives where nothing is to be done around the code; composed hooks leave it out."""
 
 
 class Attempt(NamedTuple):
@@ -31,6 +34,41 @@ class Ended(NamedTuple):
     error: BaseException | None = None
 
 
+class Settled(Protocol):
+    """One outcome of a commit. `started`: 0.0 where no code ran; `reason`: of a dead letter.
+
+    `ending`: an `Ending`, or "dropped", "redriven", "discarded" or "parked".
+    """
+
+    @property
+    def ending(self) -> str: ...  # noqa: D102
+    @property
+    def started(self) -> float: ...  # noqa: D102
+    @property
+    def finished(self) -> float: ...  # noqa: D102
+    @property
+    def records(self) -> Sequence[object]: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def workflow(self) -> str: ...  # noqa: D102
+
+
+class Commit(NamedTuple):
+    """A durable commit of one step: `records` in all, rows and facts among them, in so many `seconds`."""
+
+    service: str
+    step: str
+    records: int
+    seconds: float
+    outcomes: Sequence[Settled] = ()
+
+    @property
+    def producer(self) -> str:
+        """The step's full name."""
+        return f"{self.service}/{self.step}"
+
+
 class Hooks(Protocol):
     """Every method may be called from the event loop at any time; order per delivery is kept."""
 
@@ -46,8 +84,8 @@ class Hooks(Protocol):
         """An attempt's outcome is durable."""
         ...
 
-    def committed(self, step: str, records: int, seconds: float) -> None:
-        """A commit of a step's subscription is durable."""
+    def committed(self, commit: Commit) -> None:
+        """A commit of a step's subscription is durable; told before `ended` of what it holds."""
         ...
 
     def noted(self, event: str, **fields: object) -> None:

@@ -48,6 +48,7 @@ class Delivery:
     reason = ""
     behind = ""
     timer: Any = None
+    full = 0.0  # of a group: when it lacked nothing more, by the log's clock
     told: Attempt | None = None  # the last attempt that telemetry heard of
     _ids: Derivation | None = None
 
@@ -88,6 +89,11 @@ class Delivery:
         if self.group is not None:
             return self.group.workflow
         return self.envelope.workflow if self.envelope is not None else stray_workflow_id(*self.place)
+
+    @property
+    def since(self) -> float:
+        """When its event was written to the log, or its group was full; seconds since the epoch."""
+        return self.full if self.record is None else self.record.time
 
     @property
     def key(self) -> str:

@@ -50,6 +50,7 @@ class Holding:
         if not group.full or key in self._owed or group.key in self.closed:
             return
         delivery = Delivery(group.partition, self._plan.producer, group=group)
+        delivery.full = self._plan.clock.now()
         self._owed[key] = delivery
         if not group.lacks_side:
             self._crew.ready(delivery)

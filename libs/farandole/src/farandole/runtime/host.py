@@ -11,6 +11,7 @@ from farandole.events import topics
 from farandole.events.errors import DeclarationError
 from farandole.log.hooks import Hooks
 from farandole.log.ports import Log
+from farandole.log.standing import Standing
 from farandole.runtime.configured import configured
 from farandole.runtime.context import Tools
 from farandole.runtime.declare import AnyStep, Service
@@ -85,6 +86,10 @@ class Host:
         finally:
             self._options.tools.under.stop.set()
             await self._provided.close()
+
+    def standings(self) -> list[Standing]:
+        """How each step stands in this process; to be asked on the event loop. Empty before they were started."""
+        return [worker.standing() for worker in self._workers]
 
     async def _serve(self, plans: list[Plan], stop: asyncio.Event, started: asyncio.Event | None) -> list[str]:
         left: list[str] = []

@@ -53,6 +53,16 @@ class Outcome:
         self.rows = {} if rows is None else rows
         self.settles, self.started, self.finished, self.error = settles, started, finished, error
 
+    @property
+    def reason(self) -> str:
+        """Why its delivery is a dead letter."""
+        return self.delivery.reason
+
+    @property
+    def workflow(self) -> str:
+        """The workflow of its delivery."""
+        return self.delivery.workflow
+
 
 def completed(plan: Plan, delivery: Delivery, given: Given, started: float, finished: float) -> Outcome:
     """The outcome of an attempt that gave something. Raises RecordRefused where an output is too large."""

@@ -78,6 +78,7 @@ def _group_deliveries(partition: Partition, rows: dict[str, dict[str, Any]]) -> 
 
 def _resume_group(partition: Partition, group: Group, row: dict[str, Any]) -> None:
     delivery = Delivery(partition, partition.plan.producer, group=group)
+    delivery.full = partition.plan.clock.now()  # no row says since when
     _stand(delivery, row)
     delivery.row = delivery.key
     partition.owed[delivery.key] = delivery

@@ -9,11 +9,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from farandole.events.errors import TimedOut
-from farandole.log.hooks import Hooks
+from farandole.log.hooks import UNHEARD, Hooks
 from farandole.runtime.context import Tools
 from farandole.runtime.delivery import Delivery
 from farandole.runtime.given import Given, read_given
@@ -23,7 +23,6 @@ from farandole.runtime.pool import ProcessPool, RemoteError
 from farandole.runtime.remote import pack_call, revive, unpack_given
 from farandole.runtime.told import attempt_of
 
-_UNHEARD = nullcontext()
 FLUSH_AFTER = 0.002  # seconds that a thread may keep finished attempts before it tells the loop
 
 
@@ -68,7 +67,7 @@ class Bench(NamedTuple):
 
 def _running(bench: Bench, delivery: Delivery) -> AbstractContextManager[None]:
     """Around the user's code."""
-    return _UNHEARD if bench.hooks is None else bench.hooks.running(attempt_of(bench.plan, delivery))
+    return UNHEARD if bench.hooks is None else bench.hooks.running(attempt_of(bench.plan, delivery))
 
 
 def run_here(bench: Bench, delivery: Delivery) -> End:

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from farandole.events.errors import Fenced, RecordRefused
-from farandole.log.hooks import Hooks
+from farandole.log.hooks import Commit, Hooks
 from farandole.log.ports import Committed, Interest, Lease, Log, Subscription
 from farandole.log.record import Record
+from farandole.log.standing import Standing
 from farandole.runtime.compose import COMMIT_RECORDS, OPEN_AFTER, Prepared, compose, take
 from farandole.runtime.delivery import Delivery, State
 from farandole.runtime.outcome import Outcome
@@ -23,6 +24,7 @@ from farandole.runtime.plan import Plan
 from farandole.runtime.restore import restore
 from farandole.runtime.runners import End, Runner
 from farandole.runtime.sources import Sources
+from farandole.runtime.standing import Diary, standing_of
 from farandole.runtime.told import TOLD, ended
 
 WINDOW = 1000  # deliveries without a row that a worker holds; polling waits above it
@@ -52,6 +54,7 @@ class Worker:
         self._runner: Runner | None = None
         self._sub: Subscription | None = None
         self._drains: set[asyncio.Task[None]] = set()
+        self._diary = Diary()
 
     # -- Crew -----------------------------------------------------------------------------------------------
 
@@ -87,6 +90,7 @@ class Worker:
         self._moved.set()
 
     def _ended(self, ends: list[End]) -> None:
+        self._diary.moves += len(ends)
         for delivery, given, error, started, finished in ends:
             partition = delivery.partition
             partition.running -= 1
@@ -117,6 +121,7 @@ class Worker:
         inbox = None if plan.leased == plan.inbox else plan.inbox
         interest = Interest(plan.producer, plan.leased, policy.start, inbox, plan.state, self._grace)
         self._sub = await self._log.subscribe(interest)
+        self._diary.joined = self.clock()
         if self._over.is_set():  # stopped while it was about to begin
             await self._sub.close()
             return
@@ -139,10 +144,13 @@ class Worker:
                 polled = await sub.poll(limit=0, timeout=0.0)
             else:
                 polled = await sub.poll(limit=room, timeout=1.0)
+            self._diary.polled = self.clock()
             for lease in polled.lost:
                 self._lose(lease)
             for lease in polled.granted:
+                self._diary.restoring = True
                 await self._grant(lease)
+                self._diary.restoring, self._diary.granted = False, True
             for lease in polled.revoking:
                 self._revoke(lease)
             if polled.records:
@@ -151,6 +159,7 @@ class Worker:
                 await self._some_move(0.5)
 
     def _take(self, records: list[Record]) -> None:
+        self._diary.taken += len(records)
         now = self.clock()  # once a batch: finding the running loop costs more than reading its time
         for record in records:
             partition = self._partitions.get(record.partition)
@@ -296,6 +305,7 @@ class Worker:
             self._halve(batch, error)
             return
         self._most = COMMIT_RECORDS
+        self._diary.moves += 1
         self._apply(prepared, done)
         if self._hooks is not None:
             self._tell(self._hooks, batch, prepared, time.perf_counter() - begun)
@@ -347,11 +357,20 @@ class Worker:
     # -- telemetry ------------------------------------------------------------------------------------------
 
     def _tell(self, hooks: Hooks, batch: list[Outcome], prepared: list[Prepared], seconds: float) -> None:
-        hooks.committed(self.plan.producer, sum(len(p.unit.outputs) for p in prepared), seconds)
+        step, records = self.plan.step, sum(len(p.unit.outputs) for p in prepared)
+        batch = [outcome for outcome in batch if not outcome.delivery.partition.gone]
+        hooks.committed(Commit(step.service, step.name, records, seconds, batch))
         heard = [ending for ending in TOLD if hooks.hears(ending)]
-        for outcome in batch:
-            if outcome.ending in heard and not outcome.delivery.partition.gone:
+        for outcome in batch if heard else ():
+            if outcome.ending in heard:
                 hooks.ended(ended(self.plan, outcome))
+
+    def standing(self) -> Standing:
+        """How the step stands in this process now; to be asked on the event loop."""
+        settling = bool(self._finished) or self._committing
+        return standing_of(
+            self.plan, list(self._partitions.values()), len(self._paused), self._diary, self.clock(), settling=settling
+        )
 
     def _note(self, event: str, **fields: Any) -> None:
         if self._hooks is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from farandole.log.hooks import Attempt, Ended, Ending, Hooks
+from farandole.log.hooks import UNHEARD, Attempt, Commit, Ended, Ending, Hooks
 
 
 def compose(hooks: Sequence[Hooks]) -> Hooks | None:
@@ -22,14 +22,10 @@ class _Composed:
         self._hooks = hooks
 
     def running(self, attempt: Attempt) -> AbstractContextManager[None]:
-        return self._running(attempt)
-
-    @contextmanager
-    def _running(self, attempt: Attempt) -> Iterator[None]:
-        with ExitStack() as stack:
-            for hook in self._hooks:
-                stack.enter_context(hook.running(attempt))
-            yield
+        entered = [c for hook in self._hooks if (c := hook.running(attempt)) is not UNHEARD]
+        if len(entered) > 1:
+            return _all_of(entered)
+        return entered[0] if entered else UNHEARD
 
     def hears(self, ending: Ending) -> bool:
         return any(hook.hears(ending) for hook in self._hooks)
@@ -38,10 +34,18 @@ class _Composed:
         for hook in self._hooks:
             hook.ended(ended)
 
-    def committed(self, step: str, records: int, seconds: float) -> None:
+    def committed(self, commit: Commit) -> None:
         for hook in self._hooks:
-            hook.committed(step, records, seconds)
+            hook.committed(commit)
 
     def noted(self, event: str, **fields: object) -> None:
         for hook in self._hooks:
             hook.noted(event, **fields)
+
+
+@contextmanager
+def _all_of(entered: Sequence[AbstractContextManager[None]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for context in entered:
+            stack.enter_context(context)
+        yield

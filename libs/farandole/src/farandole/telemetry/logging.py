@@ -12,7 +12,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from farandole.events.errors import ConfigError
-from farandole.log.hooks import Attempt, Ended, Ending
+from farandole.log.hooks import Attempt, Commit, Ended, Ending
 from farandole.telemetry.redact import hide_logins, redact
 
 Fields = MutableMapping[str, Any]
@@ -111,10 +111,10 @@ class LoggingHooks:
                 fields["exc_info"] = ended.error
         self._log.log(level, text, **fields)
 
-    def committed(self, step: str, records: int, seconds: float) -> None:
+    def committed(self, commit: Commit) -> None:
         """One line at debug."""
         if self._log.is_enabled_for(logging.DEBUG):
-            self._log.debug("committed", step=step, records=records, seconds=round(seconds, 4))
+            self._log.debug("committed", step=commit.producer, records=commit.records, seconds=round(commit.seconds, 4))
 
     def noted(self, event: str, **fields: object) -> None:
         """One line at info."""

@@ -14,7 +14,7 @@ import structlog
 
 from farandole.events.envelope import Envelope
 from farandole.events.errors import ConfigError
-from farandole.log.hooks import Attempt, Ended, Ending, Hooks
+from farandole.log.hooks import Attempt, Commit, Ended, Ending, Hooks
 from farandole.telemetry.logging import LoggingHooks, configure_logging
 
 ATTEMPT = Attempt(
@@ -211,7 +211,7 @@ def test_what_is_not_logged_is_not_built(lines: Callable[[], list[dict[str, Any]
     for ending in ("completed", "held"):
         assert not hooks.hears(ending)
         hooks.ended(Ended(ATTEMPT, ending, started=None, finished=None, outputs=1, error=Untouchable()))  # type: ignore[arg-type]  # anything that touches them fails
-    hooks.committed("extract", 500, 0.1)
+    hooks.committed(Commit("tiling", "extract", 500, 0.1))
     assert lines() == []
     begun = time.perf_counter()
     for _ in range(10_000):
@@ -225,7 +225,7 @@ def test_commits_and_notes_are_lines_too(lines: Callable[[], list[dict[str, Any]
     """Commits at debug, notes at info."""
     configure_logging("DEBUG", json=True)
     hooks: Hooks = LoggingHooks()
-    hooks.committed("extract", 500, 0.12345)
+    hooks.committed(Commit("tiling", "extract", 500, 0.12345))
     hooks.noted("lease granted", partition=3)
     commit, note = lines()
     assert (commit["level"], commit["records"], commit["seconds"]) == ("debug", 500, 0.1235)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +239,15 @@ def test_the_command_writes_what_is_new_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused = project.main("dashboards", "--out", "file")
     assert (refused.returncode, "name another folder" in refused.stderr) == (2, True), refused.stderr
+
+
+@pytest.mark.parametrize("missing", ["grafana_foundation_sdk", "yaml"])
+def test_without_its_extra_the_command_says_how_to_get_it(tmp_path: Path, missing: str) -> None:
+    """Every other command is there without it."""
+    Project.make(tmp_path)
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; from farandole.cli import main; sys.exit(main(['dashboards']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "pip install 'farandole-observe[dashboards]'" in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "deploy").exists()

@@ -22,6 +22,7 @@ from farandole.cli.options import settings
 from farandole.cli.services import chosen_services, topology_of
 from farandole.events.ids import trace_id
 from farandole.fold import Topology
+from farandole_observe.dashboards.documents import documents
 from farandole_observe.dashboards.pace import Pace
 from farandole_observe.dashboards.rules import rules
 from farandole_observe.dashboards.sources import datasources
@@ -186,6 +187,16 @@ def test_a_metric_leads_to_the_trace_of_a_workflow_and_a_span_to_the_metrics_of_
             expression = query["query"].replace("$$__tags", 'farandole_step="packing/pack"')
             (one, *_) = run.found.query(expression)
             assert (one["metric"]["service"], one["metric"]["step"]) == ("packing", "pack")
+
+
+def test_a_log_gives_the_same_documents_as_the_services_in_it(run: Run) -> None:
+    """Whoever has no code at hand makes them of what the services declared there."""
+    done = run.project.main("dashboards", "--log", "sqlite:///var/log.db", "--out", "of-log", "--json")
+    assert done.returncode == 0, done.stderr
+    expected = documents(run.topology)
+    assert set(json.loads(done.stdout)["written"]) == expected.keys()
+    for name, text in expected.items():
+        assert (run.project.folder / "of-log" / name).read_text() == text, name
 
 
 def values(run: Run, asked: str) -> tuple[str, set[str]]:

@@ -65,6 +65,8 @@ def test_the_same_topology_gives_the_same_bytes_and_no_time_or_place_is_in_them(
     made = documents(ours())
     assert made == documents(ours())
     assert {board["uid"] for board in boards(ours()).values()} == {f"farandole-{name}" for name in BOARDS}
+    sources = {source["uid"] for source in datasources()["datasources"]}
+    assert sources == {"farandole-prometheus", "farandole-jaeger", "farandole-tables"}
     assert all(str(ROOT) not in text for text in made.values())
 
 

@@ -10,6 +10,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 from subprocess import Popen
@@ -101,7 +102,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Three services, each a process of its own, and a projector."""
+    """Three services, each a process of its own, and a projector, with some work done. The last test ends them."""
     project = Project.make(tmp_path_factory.mktemp("shop"))
     (project.folder / "odd.py").write_text(ODD)
     topology = topology_of(chosen_services(list(TARGETS), settings(project.folder / "farandole.toml")))
@@ -123,7 +124,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         }
         with prometheus(jobs, [at_pace]) as found:
             found.until(f"count(up == 1) == {len(processes)}")
-            yield Run(project, topology, found, processes)
+            at_work = Run(project, topology, found, processes)
+            work(at_work)
+            yield at_work
     finally:
         for process in processes.values():
             end(process)
@@ -142,7 +145,6 @@ def work(run: Run) -> None:
 
 def test_no_query_errs_and_every_panel_of_the_fleet_has_data(run: Run) -> None:
     """Variables are filled in as Grafana does; a number has to be one."""
-    work(run)
     said = {"service": "packing", "step": "pack", "objective": "0.99", "workflow": "w", "trace": "t"}
     empty, asked = [], 0
     for name in BOARDS:
@@ -222,10 +224,9 @@ def test_each_alert_fires_when_it_is_provoked(run: Run) -> None:
     kill(run.processes["shop-packing"])
     of_the_projection = {"FarandoleProjectionBehind", "FarandoleProjectionAway"}
     run.until(lambda: expected - of_the_projection <= seen, go_on, lambda: expected - seen)
-    store = sqlite3.connect(run.project.folder / "var/log.observe.db", isolation_level=None)
-    store.execute("BEGIN EXCLUSIVE")
-    run.until(lambda: "FarandoleProjectionBehind" in seen, lambda: seen.update(run.firing()), lambda: seen)
-    store.close()
+    with closing(sqlite3.connect(run.project.folder / "var/log.observe.db", isolation_level=None)) as store:
+        store.execute("BEGIN EXCLUSIVE")
+        run.until(lambda: "FarandoleProjectionBehind" in seen, lambda: seen.update(run.firing()), lambda: seen)
     kill(run.processes["observe"])
     run.until(lambda: "FarandoleProjectionAway" in seen, lambda: seen.update(run.firing()), lambda: seen)
     assert seen >= expected

@@ -10,12 +10,12 @@ from farandole.fold import Topology
 from farandole_observe.dashboards import expressions as ask
 from farandole_observe.dashboards.flow import in_order
 from farandole_observe.dashboards.panels import (
-    HALF,
     ORANGE,
     RED,
     STEP,
     THIRD,
     TO_STEP,
+    WIDTH,
     board,
     grid,
     lines,
@@ -69,7 +69,7 @@ def _figures() -> list[Stat]:
             unit="s",
             limits=[(15, ORANGE), (60, RED)],
         ),
-        number("Processes by service", [services], width=2 * HALF),
+        number("Processes by service", [services], width=WIDTH),
     ]
 
 
@@ -119,7 +119,7 @@ def _speed(made: Dashboard) -> Dashboard:
                 said="A point is an attempt; it leads to the trace of its workflow.",
             ).override_by_regexp(".*", to_step)
         )
-        .with_panel(lines("99th percentile of commits", [over_time(commits, "{{service}}")], unit="s", width=HALF))
+        .with_panel(lines("99th percentile of commits", [over_time(commits, "{{service}}")], unit="s"))
         .with_panel(lines("Records of a commit", [over_time(sizes, "{{service}}")]))
         .with_panel(lines("Published", [over_time(ask.rate("messaging_client_sent_messages_total"), STEP)], unit="cps"))
     )

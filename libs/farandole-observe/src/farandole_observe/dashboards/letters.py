@@ -9,6 +9,7 @@ from farandole_observe.dashboards.panels import (
     STEP,
     THIRD,
     TO_WORKFLOW,
+    WIDTH,
     board,
     grid,
     lines,
@@ -16,7 +17,8 @@ from farandole_observe.dashboards.panels import (
     number,
     row,
 )
-from farandole_observe.dashboards.targets import now, over_time, sql
+from farandole_observe.dashboards.sources import METRICS
+from farandole_observe.dashboards.targets import now, over_time, rows, sql
 
 DEAD = """
 SELECT d.workflow, d.step, d.reason, d.error, d.attempt, to_timestamp(d.since) AS since, e.type, e.key, d.id
@@ -33,34 +35,41 @@ SELECT workflow, source, type, key, to_timestamp(time) AS time FROM events WHERE
 """
 
 
+FIRING = 'count by (alertname, severity, service, step) (ALERTS{alertname=~"Farandole.*",alertstate="firing"}) > 0'
+_DEAD = ask.of_fleet("dead_letters", f"{ask.STEP}, reason")
+_STUCK = ask.of_fleet("stuck", f"{ask.STEP}, kind")
+
+
 def letters() -> Dashboard:
     """The dashboard `farandole-letters`."""
-    reasons, kinds = f"{ask.STEP}, reason", f"{ask.STEP}, kind"
-    dead, stuck = ask.of_fleet("dead_letters", reasons), ask.of_fleet("stuck", kinds)
-    became = ask.rate("farandole_dead_letters_total", reasons)
-    ended = ask.rate("farandole_outcomes_total", "service, step, ending", '{ending=~"redriven|discarded"}')
     made = board("letters", "dead letters and stuck", "What does not go on by itself; farandole stuck, farandole dlq.")
-    made = (
-        made.with_row(row("Dead letters"))
-        .with_panel(number("Standing", [now(f"sum({dead})")], limits=[(1, RED)], width=THIRD))
-        .with_panel(number("By reason", [now(f"sum by (reason) ({dead}) > 0", "{{reason}}")], width=THIRD))
-        .with_panel(number("Stuck by kind", [now(f"sum by (kind) ({stuck}) > 0", "{{kind}}")], width=THIRD))
-        .with_panel(lines("Standing by step and reason", [over_time(f"{dead} > 0", f"{STEP} {{{{reason}}}}")]))
-        .with_panel(lines("Became dead letters", [over_time(became, f"{STEP} {{{{reason}}}}")], unit="cps"))
-        .with_panel(lines("Redriven and discarded", [over_time(ended, f"{STEP} {{{{ending}}}}")], unit="cps"))
+    return _each(_over_time(_figures(made.with_row(row("Dead letters")))))
+
+
+def _figures(made: Dashboard) -> Dashboard:
+    oldest, late = ask.of_fleet("owed_oldest_seconds"), [(300, ORANGE), (3600, RED)]
+    return (
+        made.with_panel(number("Standing", [now(f"sum({_DEAD})")], limits=[(1, RED)], width=THIRD))
+        .with_panel(number("By reason", [now(f"sum by (reason) ({_DEAD}) > 0", "{{reason}}")], width=THIRD))
+        .with_panel(number("Stuck by kind", [now(f"sum by (kind) ({_STUCK}) > 0", "{{kind}}")], width=THIRD))
+        .with_panel(number("Oldest owed by step", [now(oldest, STEP)], unit="s", limits=late, width=WIDTH))
     )
-    made = made.with_panel(
-        lines("Stuck by step and kind", [over_time(f"{stuck} > 0", f"{STEP} {{{{kind}}}}")])
-    ).with_panel(
-        number(
-            "Oldest owed by step",
-            [now(ask.of_fleet("owed_oldest_seconds"), STEP)],
-            unit="s",
-            limits=[(300, ORANGE), (3600, RED)],
-            width=24,
-        )
+
+
+def _over_time(made: Dashboard) -> Dashboard:
+    became = ask.rate("farandole_dead_letters_total", f"{ask.STEP}, reason")
+    ended = ask.rate("farandole_outcomes_total", f"{ask.STEP}, ending", '{ending=~"redriven|discarded"}')
+    reason, kind, ending = (f"{STEP} {{{{{label}}}}}" for label in ("reason", "kind", "ending"))
+    return (
+        made.with_panel(lines("Standing by step and reason", [over_time(f"{_DEAD} > 0", reason)]))
+        .with_panel(lines("Became dead letters", [over_time(became, reason)], unit="cps"))
+        .with_panel(lines("Redriven and discarded", [over_time(ended, ending)], unit="cps"))
+        .with_panel(lines("Stuck by step and kind", [over_time(f"{_STUCK} > 0", kind)]))
     )
-    made = made.with_row(row("Each of them"))
+
+
+def _each(made: Dashboard) -> Dashboard:
+    made = made.with_row(row("Each of them")).with_panel(grid("Alerts that fire", [rows(FIRING)], METRICS).height(6))
     for title, text in (("Dead letters", DEAD), ("Groups that lack members", OPEN_GROUPS), ("Taken by nobody", LOOSE)):
         panel = grid(title, [sql(text)], said="From the projection's tables.")
         made = made.with_panel(panel.override_by_name("workflow", [link("the workflow", TO_WORKFLOW)]))

@@ -152,7 +152,7 @@ def label_variable(name: str, metrics: str, title: str) -> dashboard.QueryVariab
 
 def sql_variable(name: str, text: str, title: str) -> dashboard.QueryVariable:
     """A variable that takes what the tables answer."""
-    variable = dashboard.QueryVariable(name).label(title).datasource(TABLES).query(text)
+    variable = dashboard.QueryVariable(name).label(title).datasource(TABLES).query(text.strip())
     return variable.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
 
 

@@ -14,7 +14,19 @@ from farandole.fold import Topology
 from farandole.fold.topology import StepInfo
 from farandole_observe.dashboards import expressions as ask
 from farandole_observe.dashboards.flow import in_order
-from farandole_observe.dashboards.panels import HALF, RED, STEP, THIRD, board, grid, lines, number, row, thresholds
+from farandole_observe.dashboards.panels import (
+    HALF,
+    RED,
+    STEP,
+    THIRD,
+    WIDTH,
+    board,
+    grid,
+    lines,
+    number,
+    row,
+    thresholds,
+)
 from farandole_observe.dashboards.targets import now, over_time, sql
 
 OBJECTIVES = ("0.9", "0.95", "0.99", "0.999", "0.9999")
@@ -64,7 +76,7 @@ def _success(made: Dashboard) -> Dashboard:
     said = "1: nothing failed; 0: as much became dead letters as the objective allows in the time that is shown."
     return (
         made.with_row(row("Success"))
-        .with_panel(number("Completed, of what ended", [now(share, STEP)], unit="percentunit", width=24))
+        .with_panel(number("Completed, of what ended", [now(share, STEP)], unit="percentunit", width=WIDTH))
         .with_panel(lines("Left of the error budget", [over_time(budget, STEP)], unit="percentunit", said=said))
         .with_panel(lines("Longest owed", [over_time(ask.of_fleet("owed_oldest_seconds"), STEP)], unit="s", width=HALF))
     )

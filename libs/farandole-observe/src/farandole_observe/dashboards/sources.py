@@ -56,7 +56,11 @@ def datasources() -> dict[str, Any]:
                 "Farandole tables",
                 "$FARANDOLE_TABLES_HOST",
                 user="$FARANDOLE_TABLES_USER",
-                jsonData={"database": "$FARANDOLE_TABLES_DATABASE", "sslmode": "prefer", "postgresVersion": 1500},
+                jsonData={
+                    "database": "$FARANDOLE_TABLES_DATABASE",
+                    "sslmode": "$FARANDOLE_TABLES_SSLMODE",
+                    "postgresVersion": 1500,
+                },
                 secureJsonData={"password": "$FARANDOLE_TABLES_PASSWORD"},
             ),
         ],

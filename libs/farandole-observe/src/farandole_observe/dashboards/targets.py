@@ -49,7 +49,7 @@ def rows(expression: str) -> PrometheusQuery:
 
 def sql(text: str) -> Target:
     """Rows of the projection's tables. `text`: PostgreSQL's SQL, a variable in it as `${name:sqlstring}`."""
-    return _Made(_Query(TABLES, {"rawSql": text, "rawQuery": True, "editorMode": "code", "format": "table"}))
+    return _Made(_Query(TABLES, {"rawSql": text.strip(), "rawQuery": True, "editorMode": "code", "format": "table"}))
 
 
 def search(service: str, tags: str) -> Target:

@@ -32,7 +32,7 @@ NODES ?= 1
 MINUTES ?= 30
 SILENT ?= 45
 
-.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas sla-watcher wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -110,6 +110,9 @@ proofs: setup  ## run rehearsal, chaos and bench, and keep what they print under
 schemas: setup  ## write schemas/ from the services, and compare every consumer with every version
 	$(FARANDOLE) schemas export $(SERVICES)
 	$(FARANDOLE) schemas check $(SERVICES)
+
+dashboards: setup  ## write deploy/grafana/ and deploy/prometheus/ from the services
+	$(FARANDOLE) dashboards $(SERVICES) --out deploy
 
 sla-watcher: setup  ## make .venv-sla, the SLA watcher's own environment; docs/sla-watcher.md
 	sh scripts/sla-watcher.sh

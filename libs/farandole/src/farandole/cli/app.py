@@ -34,7 +34,7 @@ COMMANDS = (
 
 OBSERVING = frozenset(
     (
-        *("status", "explain", "timeline", "lineage", "stuck", "top", "topology"),
+        *("status", "explain", "timeline", "lineage", "stuck", "top", "topology", "dashboards"),
         *("observe", "projection", "log prune", "asset prune"),
     )
 )

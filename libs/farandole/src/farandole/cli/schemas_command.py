@@ -1,6 +1,5 @@
 """`farandole schemas`: write the contracts of services, and check that everyone keeps to them."""
 
-import time
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -9,20 +8,14 @@ import typer
 from farandole.cli.codes import Code
 from farandole.cli.options import ConfigOption, JsonOption, settings
 from farandole.cli.say import emit, line, remark
-from farandole.cli.services import load_services
+from farandole.cli.services import TargetsArgument, chosen_services, topology_of
 from farandole.config import Loaded
 from farandole.events.compatibility import Published, View, gate
-from farandole.events.errors import BadInput
 from farandole.events.event import Event
 from farandole.events.schema import Change, Committed, export, load, pending, view_of
-from farandole.fold import Topology, check_groups, check_types
+from farandole.fold import check_groups, check_types
 from farandole.runtime.declare import Service
-from farandole.runtime.manifests import make_manifest
 
-TargetsArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="MODULE:SERVICE…", help="Default: `services` in [up] of farandole.toml."),
-]
 SchemasOption = Annotated[str | None, typer.Option("--schemas", metavar="FOLDER", help="Where the schemas stand.")]
 
 
@@ -42,7 +35,7 @@ def export_schemas(
 ) -> None:
     """Write the JSON Schema of every type that the services own; refuse what breaks with a committed one."""
     loaded = settings(config, schemas=schemas)
-    services = _services(targets, loaded)
+    services = chosen_services(targets, loaded)
     written = export([event for service in services for event in _owned(service)], loaded.config.schemas)
     if as_json:
         emit({"written": [_shape(c) for c in written]})
@@ -61,7 +54,7 @@ def check_schemas(
 ) -> int:
     """Check every consumer's view against every published version, and that no member of a group can get lost."""
     loaded = settings(config, schemas=schemas)
-    services = _services(targets, loaded)
+    services = chosen_services(targets, loaded)
     problems, warnings = _problems(services, loaded), _warnings(services)
     if as_json:
         emit({"problems": problems, "warnings": warnings})
@@ -85,16 +78,6 @@ def _shape(change: Change) -> dict[str, object]:
     }
 
 
-def _services(targets: list[str] | None, loaded: Loaded) -> list[Service]:
-    chosen = targets or loaded.config.up.services
-    if not chosen:
-        place = loaded.file or "farandole.toml"
-        raise BadInput(
-            f"{place}: up.services: no services; name them, or write [up] services = ['tiling.steps:service']"
-        )
-    return [service for _, service in load_services(chosen, loaded)]
-
-
 def _owned(service: Service) -> list[type[Event]]:
     published = [event for step in service.steps.values() for event in step.signature.published]
     return list(dict.fromkeys([*published, *service.accepts]))
@@ -106,12 +89,12 @@ def _problems(services: list[Service], loaded: Loaded) -> list[str]:
     problems = [f"{c.path} is not exported; run `farandole schemas export`, and commit it" for c in late]
     published = _published(services, load(folder))
     problems += [str(problem) for problem in gate(_views(services), published)]
-    return problems + [problem.text for problem in check_groups(_topology(services))]
+    return problems + [problem.text for problem in check_groups(topology_of(services))]
 
 
 def _warnings(services: list[Service]) -> list[str]:
     """Types that nobody takes or publishes: of some of the services only, that is no fault."""
-    return [problem.text for problem in check_types(_topology(services))]
+    return [problem.text for problem in check_types(topology_of(services))]
 
 
 def _views(services: Iterable[Service]) -> list[View]:
@@ -127,8 +110,3 @@ def _views(services: Iterable[Service]) -> list[View]:
 def _published(services: Iterable[Service], committed: Iterable[Committed]) -> list[Published]:
     owners = {event.event_type.name: service.name for service in services for event in _owned(service)}
     return [Published(owners.get(c.type, ""), c.type, c.version, c.revision, c.schema) for c in committed]
-
-
-def _topology(services: Iterable[Service]) -> Topology:
-    now = time.time()
-    return Topology.of(make_manifest(service, service.steps.values(), [], now) for service in services)

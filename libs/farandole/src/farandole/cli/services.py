@@ -1,14 +1,42 @@
 """From `module:attribute` to a service that can run, with the capacity that the settings give its steps."""
 
 import sys
+import time
 from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
 
 from farandole.config import Loaded
 from farandole.config.near import or_else
-from farandole.events.errors import ConfigError
+from farandole.events.errors import BadInput, ConfigError
+from farandole.fold import Topology
 from farandole.runtime.declare import Service, with_capacity
+from farandole.runtime.manifests import make_manifest
 from farandole.runtime.remote import EXAMPLE
 from farandole.targets import load_named
+
+TargetsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="MODULE:SERVICE…", help="Default: `services` in [up] of farandole.toml."),
+]
+
+
+def chosen_services(targets: list[str] | None, loaded: Loaded) -> list[Service]:
+    """The services that a command is about. Raises BadInput where none is named, and as `load_services`."""
+    chosen = targets or loaded.config.up.services
+    if not chosen:
+        place = loaded.file or "farandole.toml"
+        raise BadInput(
+            f"{place}: up.services: no services; name them, or write [up] services = ['tiling.steps:service']"
+        )
+    return [service for _, service in load_services(chosen, loaded)]
+
+
+def topology_of(services: Iterable[Service]) -> Topology:
+    """The topology that these services declare together, as they stand in code now."""
+    now = time.time()
+    return Topology.of(make_manifest(service, service.steps.values(), [], now) for service in services)
 
 
 def load_services(targets: Iterable[str], loaded: Loaded) -> list[tuple[str, Service]]:

@@ -13,6 +13,7 @@ from farandole.cli.codes import Code, code_of, first_cause
 from farandole.cli.options import ConfigOption, LogOption, settings
 from farandole.cli.say import remark
 from farandole.cli.services import load_services
+from farandole.cli.traced import Traced, open_traced
 from farandole.config import Loaded
 from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError, FarandoleError, LogFormatError
@@ -21,6 +22,7 @@ from farandole.runtime.declare import Service
 from farandole.runtime.host import Host, Options
 from farandole.runtime.remote import make_tools
 from farandole.runtime.scratch import sweep
+from farandole.telemetry.compose import compose
 from farandole.telemetry.logging import LoggingHooks, configure_logging
 
 _GC_THRESHOLD = 100_000  # the young generation: a batch of events must not set off a collection every few hundred
@@ -41,9 +43,9 @@ def run(
     try:
         loaded = settings(config, log=log)
         configure_logging(loaded.config.log_level, loaded.config.log_json)
-        services = load_services(targets, loaded)
+        services, traced = load_services(targets, loaded), open_traced(loaded)
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        return asyncio.run(_serve(services, loaded))
+        return asyncio.run(_serve(services, loaded, traced))
     except asyncio.CancelledError:  # the second signal
         return Code.INTERRUPTED
     except (FarandoleError, BaseExceptionGroup) as error:
@@ -57,7 +59,7 @@ def run(
 _FORMS = {True: "json", False: "console", None: ""}
 
 
-def _options(loaded: Loaded) -> Options:
+def _options(loaded: Loaded, ratio: float | None) -> Options:
     config = loaded.config
     scratch = "" if config.scratch is None else str(config.scratch)
     if config.scratch is not None:
@@ -73,21 +75,25 @@ def _options(loaded: Loaded) -> Options:
         assets=assets,
         roots=roots,
         logging=f"{config.log_level} {_FORMS[config.log_json]}",
+        ratio=ratio,
     )
 
 
-async def _serve(services: list[tuple[str, Service]], loaded: Loaded) -> int:
-    options, hooks = _options(loaded), LoggingHooks()
+async def _serve(services: list[tuple[str, Service]], loaded: Loaded, traced: Traced | None) -> int:
+    options, hooks = _options(loaded, None if traced is None else traced.ratio), LoggingHooks()
+    told = compose([hooks] if traced is None else [hooks, traced.hooks()])
     stop = asyncio.Event()
     _heed_signals(stop)
     for folder in sweep(loaded.config.scratch):
         hooks.noted("removed what a killed process left", folder=str(folder))
     log = await open_log(loaded.config.log, noted=hooks.noted)
     try:
-        hosts = [Host(service, log, target=target, hooks=hooks, options=options) for target, service in services]
+        hosts = [Host(service, log, target=target, hooks=told, options=options) for target, service in services]
         left, failure = await _all(hosts, stop, [service.name for _, service in services], hooks)
     finally:
         await log.close()
+        if traced is not None:
+            await traced.close()
     if failure is not None:
         remark(failure)
         return Code.REFUSED if isinstance(failure, LogFormatError) else Code.FAULT

@@ -1,7 +1,8 @@
 """`Hooks`: where telemetry listens. The runtime calls it outside of transactions; it must not raise or block."""
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from farandole.events.envelope import Envelope
 
@@ -21,7 +22,10 @@ class Attempt(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How an attempt ended, told after the commit that holds its fact."""
+    """How an attempt ended, told after the commit that holds its fact.
+
+    `facts`: the facts as they were written, not to be changed. `members`: of a group, gives its events when called.
+    """
 
     attempt: Attempt
     ending: Ending
@@ -29,6 +33,8 @@ class Ended(NamedTuple):
     finished: float
     outputs: int
     error: BaseException | None = None
+    facts: Sequence[Mapping[str, Any]] = ()
+    members: Callable[[], Sequence[Envelope]] | None = None
 
 
 class Hooks(Protocol):

@@ -32,7 +32,7 @@ COMMANDS = (
 """In the order in which `--help` lists them; each has a module of its name here, `<name>_command`."""
 
 
-OBSERVING = frozenset({"status", "explain", "timeline", "stuck", "top", "topology", "observe"})
+OBSERVING = frozenset({"status", "explain", "timeline", "stuck", "top", "topology", "traces", "observe"})
 """Commands that farandole-observe adds; who asks for one without it hears where it comes from."""
 
 

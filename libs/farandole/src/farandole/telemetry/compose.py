@@ -1,7 +1,8 @@
 """Several hooks as one, or as none at all, so that the runtime has one question to ask."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from farandole.log.hooks import Attempt, Ended, Ending, Hooks
 
@@ -22,14 +23,7 @@ class _Composed:
         self._hooks = hooks
 
     def running(self, attempt: Attempt) -> AbstractContextManager[None]:
-        return self._running(attempt)
-
-    @contextmanager
-    def _running(self, attempt: Attempt) -> Iterator[None]:
-        with ExitStack() as stack:
-            for hook in self._hooks:
-                stack.enter_context(hook.running(attempt))
-            yield
+        return _Running([hook.running(attempt) for hook in self._hooks])
 
     def hears(self, ending: Ending) -> bool:
         return any(hook.hears(ending) for hook in self._hooks)
@@ -45,3 +39,24 @@ class _Composed:
     def noted(self, event: str, **fields: object) -> None:
         for hook in self._hooks:
             hook.noted(event, **fields)
+
+
+class _Running:
+    """Enters all in order and leaves them in reverse. Hooks do not raise, so an ExitStack, which costs more, is not
+    needed; what the code raises passes through all of them.
+    """
+
+    __slots__ = ("_all",)
+
+    def __init__(self, contexts: list[AbstractContextManager[None]]) -> None:
+        self._all = contexts
+
+    def __enter__(self) -> None:
+        for context in self._all:
+            context.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for context in reversed(self._all):
+            context.__exit__(kind, error, trace)

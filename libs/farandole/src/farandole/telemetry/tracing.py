@@ -17,7 +17,7 @@ from farandole.log.hooks import Attempt, Ended, Ending
 from farandole.telemetry.spans import Member, Span, origin_of, spans
 
 _REMEMBERED = 4096  # workflows whose decision is remembered: most attempts are of one that was seen just now
-_FLAGS = {kept: TraceFlags(TraceFlags.SAMPLED if kept else TraceFlags.DEFAULT) for kept in (True, False)}
+_SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 
 
 class TracingHooks:
@@ -28,11 +28,11 @@ class TracingHooks:
 
     def __init__(self, emit: Callable[[Span], None], ratio: float) -> None:
         self._emit, self._ratio = emit, ratio
-        self._kept = lru_cache(_REMEMBERED)(self._is_kept)
+        self._decide = lru_cache(_REMEMBERED)(self._decided)
 
     def running(self, attempt: Attempt) -> AbstractContextManager[None]:
         """Spans that the step's code makes belong to the attempt, and what it calls gets its `traceparent`."""
-        return _Running(attempt, kept=self._kept(attempt.workflow))
+        return _Running(attempt, *self._decide(attempt.workflow))
 
     def hears(self, ending: Ending) -> bool:
         """Every ending, unless nothing is sampled."""
@@ -40,7 +40,8 @@ class TracingHooks:
 
     def ended(self, ended: Ended) -> None:
         """The attempt's span and those of what it published, where its workflow is sampled."""
-        if self._kept(ended.attempt.workflow):
+        _, flags = self._decide(ended.attempt.workflow)
+        if flags.sampled:
             for span in spans_of(ended):
                 self._emit(span)
 
@@ -50,8 +51,10 @@ class TracingHooks:
     def noted(self, event: str, **fields: object) -> None:
         """Nothing."""
 
-    def _is_kept(self, workflow: str) -> bool:
-        return is_sampled(trace_id(workflow), self._ratio)
+    def _decided(self, workflow: str) -> tuple[int, TraceFlags]:
+        """The number of a workflow's trace, and whether that is sampled."""
+        found = trace_id(workflow)
+        return int(found, 16), _SAMPLED if is_sampled(found, self._ratio) else _NOT_SAMPLED
 
 
 def spans_of(ended: Ended) -> Iterator[Span]:
@@ -70,17 +73,15 @@ def _member(envelope: Envelope, workflow: str) -> Member:
 class _Running:
     """The attempt's span as the current one; it is made when the attempt has ended, but its id is known before."""
 
-    __slots__ = ("_attempt", "_kept", "_token")
+    __slots__ = ("_attempt", "_flags", "_token", "_trace")
 
-    def __init__(self, attempt: Attempt, *, kept: bool) -> None:
-        self._attempt, self._kept = attempt, kept
+    def __init__(self, attempt: Attempt, number: int, flags: TraceFlags) -> None:
+        self._attempt, self._trace, self._flags = attempt, number, flags
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> None:
-        attempt = self._attempt
-        trace_number = int(trace_id(attempt.workflow), 16)
-        span_number = int(span_id(attempt.delivery, attempt.attempt), 16)
-        current = SpanContext(trace_number, span_number, is_remote=False, trace_flags=_FLAGS[self._kept])
+        number = int(span_id(self._attempt.delivery, self._attempt.attempt), 16)
+        current = SpanContext(self._trace, number, is_remote=False, trace_flags=self._flags)
         self._token = context.attach(trace.set_span_in_context(NonRecordingSpan(current)))
 
     def __exit__(

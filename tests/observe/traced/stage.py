@@ -1,6 +1,7 @@
 """The troupe as real processes on an embedded log, and its traces."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from farandole.events.envelope import Envelope
 from farandole.events.ids import workflow_id
 from farandole.fold import WorkflowState
 from farandole.log.record import NewRecord
+from tests.observe.traced.receiver import Got, receiving
 from tests.observe.traced.troupe import OrderPlaced
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,6 +95,17 @@ class Stage:
         self.box.touch()
         done = self.command("dlq", "redrive", "--all")
         assert done.returncode == 0, done.stderr
+
+
+def rebuilt(stage: Stage, folder: Path, *options: str, http: bool = False) -> list[Got]:
+    """What `farandole traces rebuild` gives a receiver of its own."""
+    with receiving(folder / f"rebuilt-{http}.txt") as receiver:
+        done = stage.command("traces", "rebuild", "--to", receiver.http if http else receiver.grpc, "--json", *options)
+        assert done.returncode == 0, done.stderr
+        spans, said = receiver.spans(), json.loads(done.stdout)
+        assert said["exported"] == len(spans)
+        assert said["failed"] == 0
+        return spans
 
 
 async def _publish(url: str, orders: Mapping[str, int], outside: Sequence[str]) -> list[str]:

@@ -11,27 +11,15 @@ from typing import Any
 
 import pytest
 
-from farandole.engines.open import open_log
-from farandole.telemetry.spans import Span
-from farandole_observe.traces.rebuild import Rebuild
 from tests.chaos.checker import read_log
 from tests.observe.traced.receiver import receiving
-from tests.observe.traced.stage import PATIENCE, SERVICES, Stage
-from tests.observe.traced.test_live import rebuilt
+from tests.observe.traced.stage import PATIENCE, SERVICES, Stage, rebuilt
 from tests.support.connected import unconnected
+from tests.support.traces import spans_of
 
 pytestmark = pytest.mark.slow
 _KILLS = 6
 _ORDERS = 24
-
-
-async def spans_of(url: str) -> list[Span]:
-    """Every span of a log."""
-    log = await open_log(url)
-    try:
-        return [span async for spans in Rebuild(log).spans() for span in spans]
-    finally:
-        await log.close()
 
 
 def told(path: Path) -> list[dict[str, Any]]:
@@ -40,13 +28,17 @@ def told(path: Path) -> list[dict[str, Any]]:
 
 
 def test_with_services_killed_every_delivery_is_in_one_connected_trace(tmp_path: Path) -> None:
-    """What they exported is in the log; the log alone gives every workflow as one whole."""
+    """What they exported is in the log; the log alone gives every workflow as one whole.
+
+    OpenTelemetry's own variables say where to.
+    """
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     rng = random.Random(seed)
     path = tmp_path / "log.db"
     with receiving(tmp_path / "live.txt") as receiver:
-        stage = Stage(tmp_path, FARANDOLE_TRACES=receiver.grpc, WORK="0.01")
+        endpoint = receiver.grpc.replace("otlp:", "http:")
+        stage = Stage(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="grpc", WORK="0.01")
         with stage.services() as running:
             flows = stage.publish({f"o{n}": 5 for n in range(_ORDERS)})
             for kill in range(_KILLS):

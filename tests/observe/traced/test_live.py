@@ -11,24 +11,13 @@ import pytest
 
 from farandole.events import ids
 from tests.observe.traced.receiver import Got, Receiver, receiving
-from tests.observe.traced.stage import OUTSIDE, PATIENCE, Stage
+from tests.observe.traced.stage import OUTSIDE, PATIENCE, Stage, rebuilt
 
 pytestmark = pytest.mark.slow
 
 
 def attributes(span: Got) -> dict[str, object]:
     return {a["key"]: next(iter(a["value"].values())) for a in span.get("attributes", [])}
-
-
-def rebuilt(stage: Stage, folder: Path, *options: str, http: bool = False) -> list[Got]:
-    """What `farandole traces rebuild` gives a receiver of its own."""
-    with receiving(folder / f"rebuilt-{http}.txt") as receiver:
-        done = stage.command("traces", "rebuild", "--to", receiver.http if http else receiver.grpc, "--json", *options)
-        assert done.returncode == 0, done.stderr
-        spans, said = receiver.spans(), json.loads(done.stdout)
-        assert said["exported"] == len(spans)
-        assert said["failed"] == 0
-        return spans
 
 
 def is_root(span: Got) -> bool:

@@ -86,3 +86,5 @@ async def _rooted(log: Log, traced: Traced | None) -> AsyncIterator[Ended | None
     finally:
         telling.cancel()
         await traced.close()
+        if roots.dropped:
+            remark(f"{roots.dropped} workflows ended without a root span; `farandole traces rebuild` has them")

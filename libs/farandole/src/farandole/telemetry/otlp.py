@@ -27,7 +27,7 @@ QUEUE = 2**16
 """Spans that wait for the exporter at most; what is beyond is dropped, and counted."""
 _BATCH = 512  # spans of one export
 _WEIGHT = 2_000_000  # bytes of one export, about: receivers refuse more than 4 MB
-_SPAN, _LINK = 1_000, 100  # bytes of one, about
+_SPAN, _LINK = 700, 100  # bytes of one, about, beside the texts of its attributes
 _DELAY = 1.0  # seconds that a span may wait
 _CLOSING = 5.0  # seconds that a service's end may wait for the receiver
 _KINDS = {"consumer": SpanKind.CONSUMER, "producer": SpanKind.PRODUCER, "internal": SpanKind.INTERNAL}
@@ -134,7 +134,8 @@ def _portions(spans: Sequence[ReadableSpan]) -> Iterator[Sequence[ReadableSpan]]
     part: list[ReadableSpan] = []
     weight = 0
     for span in spans:
-        own = _SPAN + _LINK * len(span.links)
+        texts = (value for value in (span.attributes or {}).values() if isinstance(value, str))
+        own = _SPAN + _LINK * len(span.links) + sum(map(len, texts))
         if part and weight + own > _WEIGHT:
             yield part
             part, weight = [], 0

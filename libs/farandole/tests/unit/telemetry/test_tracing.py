@@ -5,16 +5,20 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from farandole.events import ids
 from farandole.events.envelope import Envelope
 from farandole.log.hooks import Attempt, Ended
-from farandole.telemetry.otlp import Outlet
-from farandole.telemetry.spans import Input, Span, root_span
+from farandole.telemetry.otlp import Outlet, Sender
+from farandole.telemetry.spans import LINKS, Context, Input, Link, Span, root_span
 from farandole.telemetry.switch import Destination
 from farandole.telemetry.tracing import TracingHooks
 
@@ -65,6 +69,31 @@ def test_whoever_emits_never_waits_for_the_receiver_and_what_is_lost_is_counted(
         assert time.monotonic() - began < 2.0
         assert outlet.close() == 1000
         assert time.monotonic() - began < 10.0
+
+
+class Measuring(SpanExporter):
+    """A receiver that notes how many spans and bytes each request has, and refuses those of 4 MB."""
+
+    def __init__(self) -> None:
+        self.spans = self.largest = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        size = encode_spans(spans).ByteSize()
+        self.spans, self.largest = self.spans + len(spans), max(self.largest, size)
+        return SpanExportResult.SUCCESS if size < 4 * 2**20 else SpanExportResult.FAILURE
+
+
+@pytest.mark.parametrize(("links", "text"), [(0, 10), (0, 8_000), (LINKS, 10), (300, 3_000)])
+def test_no_request_is_larger_than_receivers_take(links: int, text: int) -> None:
+    """However many links a span has, and however long its texts are; nothing is lost for it."""
+    linked = tuple(Link(Context("1" * 32, "2" * 16), {"messaging.message.id": "3" * 32}) for _ in range(links))
+    span = root_span("w", [Input("a.b.v1", 1.0)], 2.0)._replace(links=linked, attributes={"farandole.key": "k" * text})
+    receiver = Measuring()
+    sender = Sender(receiver)
+    number = 20 if links == LINKS else 3_000
+    assert sender.send([span] * number)
+    assert (sender.sent, sender.failed, receiver.spans) == (number, 0, number)
+    assert receiver.largest < 4 * 2**20
 
 
 @pytest.mark.parametrize("setting", ["", "off"])

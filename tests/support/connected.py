@@ -5,11 +5,12 @@ ids and parents. A span is anything with `context` (trace and span in hex), `par
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Protocol
 
 ATTEMPTS = ("completed", "retrying", "dead", "held")
+LINKS = 20_000  # of a span, at most
 
 
 class Named(Protocol):
@@ -33,8 +34,9 @@ class SpanLike(Protocol):
 
 
 def unconnected(facts: Iterable[dict[str, Any]], spans: Iterable[SpanLike]) -> list[str]:
-    """What is wrong; empty where every attempt that the journal tells of is one span of its workflow's one trace,
-    and every span leads to the workflow's root, which may not be there yet.
+    """What is wrong; empty where every attempt that the journal tells of is one span of its workflow's one trace, hangs
+    on the attempt that published its event (on the root, where no fact says who did), links to all members of its
+    group, and every span leads to the workflow's root, which may not be there yet.
     """
     by_trace: dict[str, dict[str, SpanLike]] = defaultdict(dict)
     times: Counter[tuple[str, str]] = Counter()
@@ -42,18 +44,55 @@ def unconnected(facts: Iterable[dict[str, Any]], spans: Iterable[SpanLike]) -> l
         by_trace[span.context.trace][span.context.span] = span
         times[span.context.trace, span.context.span] += 1
     found = [f"span {span} of trace {trace} came {n} times" for (trace, span), n in times.items() if n > 1]
-    workflows: dict[str, str] = {}
+    workflows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for fact in facts:
-        trace = hashed(f"trace\x1f{fact['workflow']}", 32)
-        workflows[trace] = fact["workflow"]
-        if fact["fact"] in ATTEMPTS and attempt_of(fact) not in by_trace[trace]:
-            found.append(f"no span of {fact['fact']} attempt {fact['attempt']} at {fact['service']}/{fact['step']}")
-    for trace, members in by_trace.items():
-        if trace not in workflows:
-            found.append(f"trace {trace} is no workflow's")
+        workflows[fact["workflow"]].append(fact)
+    for workflow, told in workflows.items():
+        trace = hashed(f"trace\x1f{workflow}", 32)
+        members, root = by_trace.pop(trace, {}), hashed(f"root\x1f{workflow}", 16)
+        found += [*_misplaced(told, members, root), *_loose(members, root, trace)]
+    return found + [f"trace {trace} is no workflow's" for trace in by_trace]
+
+
+def _misplaced(facts: list[dict[str, Any]], members: dict[str, SpanLike], root: str) -> Iterator[str]:
+    """Attempts of one workflow without a span, or with one that hangs elsewhere than its event came from."""
+    given = {
+        (f"{fact['service']}/{fact['step']}", event_id): attempt_of(fact)
+        for fact in facts
+        for event_id in outputs_of(fact)
+    }
+    held: dict[tuple[str, str], set[str]] = defaultdict(set)  # where a group's members came from
+    for fact in facts:
+        if fact["fact"] not in ATTEMPTS:
+            continue
+        step, event, group = f"{fact['service']}/{fact['step']}", fact.get("event"), fact.get("group")
+        text = f"{fact['fact']} attempt {fact['attempt']} at {step}"
+        span = members.get(attempt_of(fact))
+        if span is None:
+            yield f"no span of {text}"
+            continue
+        if event:
+            wanted = {given.get((event["source"], event["id"]), root)}
+            fills = fact.get("fills")
+            if fills and not fills.get("absent"):
+                held[step, fills["group"]] |= wanted
         else:
-            found += _loose(members, hashed(f"root\x1f{workflows[trace]}", 16), trace)
-    return found
+            wanted = held[step, group["id"]] if group["count"] else {root}
+            if sum(link.to.span in wanted for link in span.links) < min(group["count"], LINKS):
+                yield f"{text} does not link to the {group['count']} members of its group"
+        if span.parent not in wanted:
+            yield f"{text} hangs on {span.parent}, not where its event came from"
+
+
+def outputs_of(fact: dict[str, Any]) -> Iterator[str]:
+    """The ids of what a fact says was published."""
+    for out in fact.get("outputs") or ():
+        if "group" in out and "absent" not in out:
+            raw = bytes.fromhex(delivery_of(fact))
+            for index in range(out.get("start", 0), out.get("start", 0) + len(out["keys"])):
+                yield blake2b(raw + b"\x1e%d.%d" % (out["slot"], index)).hexdigest()[:32]
+        else:
+            yield str(out["id"])
 
 
 def attempt_of(fact: dict[str, Any]) -> str:

@@ -35,7 +35,9 @@ def end_of(workflow: Workflow, topology: Topology) -> End | None:
     if not roots or any(node.source in topology.steps for node in roots):
         return None
     first = roots[:_INPUTS]
-    inputs = [(node.wire, node.time, Cited(node.source, node.id, node.place or _NOWHERE)) for node in first]
+    inputs = [
+        (node.wire or node.topic, node.time, Cited(node.source, node.id, node.place or _NOWHERE)) for node in first
+    ]
     return End(workflow.id, workflow.updated, tuple(inputs))
 
 

@@ -29,7 +29,7 @@ _BATCH = 512  # spans of one export
 _WEIGHT = 2_000_000  # bytes of one export, about: receivers refuse more than 4 MB
 _SPAN, _LINK = 700, 100  # bytes of one, about, beside the texts of its attributes
 _DELAY = 1.0  # seconds that a span may wait
-_CLOSING = 5.0  # seconds that a service's end may wait for the receiver
+_CLOSING = 3.0  # seconds that a service's end may wait for the receiver
 _KINDS = {"consumer": SpanKind.CONSUMER, "producer": SpanKind.PRODUCER, "internal": SpanKind.INTERNAL}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _SDK = {
@@ -123,7 +123,7 @@ class Outlet:
         self._batches.on_end(readable(span))
 
     def close(self) -> int:
-        """Send what waits, for five seconds at most; how many spans never arrived, as far as is known then."""
+        """Send what waits, for three seconds at most; how many spans never arrived, as far as is known then."""
         ending = Thread(target=self._batches.shutdown, daemon=True)
         ending.start()
         ending.join(_CLOSING)

@@ -64,8 +64,7 @@ def tracing(traces: str, ratio: float | None, environment: Mapping[str, str] | N
     exported. Raises ConfigError naming the variable that is wrong.
     """
     env = os.environ if environment is None else environment
-    disabled = env.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if traces == OFF or disabled or (not traces and not any(env.get(name) for name in _ENDPOINTS)):
+    if traces == OFF or env.get("OTEL_SDK_DISABLED", "").lower() == "true" or not (traces or _wanted(env)):
         return None
     where = destination(traces) if traces else Destination(_protocol(env))
     return Tracing(where, _ratio(env) if ratio is None else ratio, asked=bool(traces))
@@ -86,6 +85,11 @@ def installed() -> bool:
         return False
 
 
+def _wanted(env: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's variables want traces to be exported as we can."""
+    return env.get("OTEL_TRACES_EXPORTER") in (None, "", "otlp") and any(env.get(name) for name in _ENDPOINTS)
+
+
 def _protocol(env: Mapping[str, str]) -> Protocol:
     said = next((env[name] for name in _PROTOCOLS if env.get(name)), "grpc")
     if said == "grpc":
@@ -99,7 +103,7 @@ def _ratio(env: Mapping[str, str]) -> float:
     sampler, argument = env.get("OTEL_TRACES_SAMPLER", ""), env.get("OTEL_TRACES_SAMPLER_ARG", "")
     if sampler.endswith("always_off"):
         return 0.0
-    if not argument or sampler.endswith("always_on"):
+    if not argument or (sampler and not sampler.endswith("traceidratio")):
         return 1.0
     try:
         ratio = float(argument)

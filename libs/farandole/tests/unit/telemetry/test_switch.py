@@ -38,6 +38,7 @@ def test_nothing_is_traced_unless_somebody_says_so() -> None:
     assert tracing("", None, {}) is None
     assert tracing("off", None, ENDPOINT) is None
     assert tracing("otlp://host", None, {"OTEL_SDK_DISABLED": "True"}) is None
+    assert tracing("", None, ENDPOINT | {"OTEL_TRACES_EXPORTER": "none"}) is None
 
 
 def test_opentelemetrys_variables_switch_it_on_too() -> None:
@@ -57,6 +58,7 @@ def test_opentelemetrys_variables_switch_it_on_too() -> None:
         ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"}, 0.25),
         ({"OTEL_TRACES_SAMPLER": "always_on", "OTEL_TRACES_SAMPLER_ARG": "0.25"}, 1.0),
         ({"OTEL_TRACES_SAMPLER": "parentbased_always_off"}, 0.0),
+        ({"OTEL_TRACES_SAMPLER": "jaeger_remote", "OTEL_TRACES_SAMPLER_ARG": "endpoint=http://host"}, 1.0),
     ],
 )
 def test_the_share_is_as_set_or_as_the_sampler_says(said: dict[str, str], ratio: float) -> None:

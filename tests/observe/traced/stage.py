@@ -13,11 +13,9 @@ from pathlib import Path
 
 from farandole.client import AsyncClient
 from farandole.engines.open import open_log
-from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
 from farandole.events.ids import workflow_id
 from farandole.fold import WorkflowState
-from farandole.log.record import NewRecord
 from tests.observe.traced.receiver import Got, receiving
 from tests.observe.traced.troupe import OrderPlaced
 
@@ -109,20 +107,16 @@ def rebuilt(stage: Stage, folder: Path, *options: str, http: bool = False) -> li
 
 
 async def _publish(url: str, orders: Mapping[str, int], outside: Sequence[str]) -> list[str]:
-    records = []
-    for name, items in orders.items():
-        data = OrderPlaced(order=name, items=items).data()
-        header = OUTSIDE if name in outside else None
-        envelope = Envelope(name, "shop", "order.placed", 1, data, name, traceparent=header)
-        key, value, headers = encode(envelope)
-        records.append(NewRecord("order.placed", value, key, headers))
     log = await open_log(url)
     try:
         until = time.monotonic() + PATIENCE
         while "order.placed" not in {spec.name for spec in await log.topics()}:
             assert time.monotonic() < until, "no service has made the topic"
             await asyncio.sleep(0.05)
-        await log.append(records)
+        async with AsyncClient(log) as client:
+            for name, items in orders.items():
+                trace = OUTSIDE if name in outside else None
+                await client.publish(OrderPlaced(order=name, items=items), id=name, source="shop", traceparent=trace)
     finally:
         await log.close()
     return [workflow_id("shop", name) for name in orders]

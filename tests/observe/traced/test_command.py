@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
 from libs.farandole.tests.unit.fold.dance import Dance
 from tests.observe import written
 from tests.observe.traced.receiver import receiving
+from tests.observe.traced.stage import OUTSIDE
 
 pytestmark = pytest.mark.slow
 Said = Callable[[], tuple[str, str]]
@@ -118,3 +120,28 @@ def test_a_receiver_that_does_not_answer_is_a_fault(flow: str, said: Said, monke
     assert found["exported"] == 0
     assert found["failed"] == found["spans"] > 0
     assert "did not take every span" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "variable", "expected"),
+    [((), OUTSIDE, OUTSIDE), ((), "nonsense", None), (("--traceparent", OUTSIDE), "nonsense", OUTSIDE), ((), "", None)],
+)
+def test_publish_carries_the_trace_that_it_runs_in(
+    flow: str, said: Said, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], variable: str, expected: str | None
+) -> None:
+    """As an option, or as build systems say it; what is none in the environment stops nothing."""
+    monkeypatch.setenv("TRACEPARENT", variable)
+    assert main(["publish", "scene.received", "--data", "{}", "--json", *args]) == Code.DONE
+    done = json.loads(said()[0])
+    headers = asyncio.run(_headers((done["topic"], done["partition"], done["offset"])))
+    assert headers.get("traceparent") == (expected and expected.encode())
+
+
+async def _headers(place: tuple[str, int, int]) -> dict[str, bytes | None]:
+    log = await open_log(os.environ["FARANDOLE_LOG"])
+    try:
+        record = await log.fetch(*place)
+        assert record is not None
+        return dict(record.headers)
+    finally:
+        await log.close()

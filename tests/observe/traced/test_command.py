@@ -64,6 +64,7 @@ def test_its_json_is_frozen_and_names_every_workflow(flow: str, said: Said, tmp_
                 "exported": number,
                 "failed": 0,
                 "cut": 0,
+                "gone": 0,
                 "workflows": [{"workflow": flow, "trace": trace_id(flow), "spans": number, "ended": True}],
                 "more": 0,
             }
@@ -104,6 +105,8 @@ def test_what_is_wrong_with_the_command_is_said_with_the_remedy(flow: str, said:
     assert "--to otlp://host:4317" in said()[1]
     assert main(["traces", "rebuild", "--to", "http://host"]) == Code.BAD_INPUT
     assert "--to 'http://host' is no receiver" in said()[1]
+    assert main(["traces", "rebuild", "--to", "otlp://host", "--ratio", "nan"]) == Code.BAD_INPUT
+    assert "'--ratio'" in said()[1]
     assert main(["traces", "rebuild", "--to", "otlp://host", "--since", "soon"]) == Code.BAD_INPUT
     assert "'2h ago'" in said()[1]
     assert main(["traces", "rebuild", "--to", "otlp://host", "--log", "sqlite:///nowhere.db"]) == Code.NOT_FOUND

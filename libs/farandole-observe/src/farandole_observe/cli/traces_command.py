@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from farandole.telemetry.switch import Destination, destination, tracing
 from farandole_observe.cli.options import collect_rarely
 from farandole_observe.questions.instants import read_instant
 from farandole_observe.traces.rebuild import Rebuild
+
+if TYPE_CHECKING:
+    from farandole.telemetry.otlp import Sender
 
 _SAID = 5.0  # seconds between two lines of progress
 
@@ -59,13 +62,15 @@ def rebuild(
         _show(shown)
     if told.cut:
         remark(f"of {told.cut} attempts the log does not tell any more what they hang on; they hang on the root")
+    if told.gone:
+        remark(f"{told.gone} offsets of the journal are gone, and what they told is not exported; see `farandole log`")
     if not arrived:
         remark("the receiver of traces did not take every span; nothing more was sent to it")
     return Code.DONE if arrived else Code.FAULT
 
 
 def shape(told: Rebuild, *, exported: int, failed: int, limit: int) -> dict[str, Any]:
-    """As JSON: spans, exported, failed, cut, and per workflow its trace, spans and whether its root was told."""
+    """As JSON: spans, exported, failed, cut, gone, and per workflow its trace, spans and whether its root was told."""
     named = [
         {"workflow": name, "trace": trace_id(name), "spans": one.spans, "ended": one.ended}
         for name, one in list(told.told.items())[:limit]
@@ -75,12 +80,13 @@ def shape(told: Rebuild, *, exported: int, failed: int, limit: int) -> dict[str,
         "exported": exported,
         "failed": failed,
         "cut": told.cut,
+        "gone": told.gone,
         "workflows": named,
         "more": len(told.told) - len(named),
     }
 
 
-async def _rebuild(loaded: Loaded, sender: Any, ratio: float, since: float) -> tuple[Rebuild, bool]:
+async def _rebuild(loaded: Loaded, sender: "Sender", ratio: float, since: float) -> tuple[Rebuild, bool]:
     """What was told, and whether all of it arrived; the first refusal ends it."""
     log = await open_log(loaded.config.log)
     told, said = Rebuild(log, ratio, since), time.monotonic()

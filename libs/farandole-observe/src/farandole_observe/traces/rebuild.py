@@ -34,7 +34,8 @@ class Told:
 class Rebuild:
     """Reads a log. `ratio`: share of the workflows; `since`: only spans that ended then or later, in seconds.
 
-    `told`: by workflow. `cut`: attempts whose origin the log does not hold any more; they hang on the root.
+    `told`: by workflow. `cut`: attempts whose origin the log does not hold any more; they hang on the root. `gone`:
+    offsets of the journal that the log does not hold any more; what they told is not among the spans.
     """
 
     log: Log
@@ -42,6 +43,7 @@ class Rebuild:
     since: float = 0.0
     told: dict[str, Told] = field(default_factory=dict)
     cut: int = 0
+    gone: int = 0
     _shared: Shared = field(default_factory=Shared)
     _strands: dict[str, Strand] = field(default_factory=dict)
 
@@ -49,6 +51,7 @@ class Rebuild:
         """Batches of spans, of what was committed when this was called. Raises LogError."""
         self._shared = Shared(Topology.of(await read_manifests(self.log)))
         inputs = Inputs(self.log, self._shared.topology)
+        self.gone = sum(span.start for span in (await self.log.spans([JOURNAL])).values())
         reader = await self.log.reader([JOURNAL])
         try:
             async for records in to_the_end(self.log, reader, [JOURNAL], limit=_BATCH):

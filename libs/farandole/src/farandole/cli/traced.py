@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from farandole.cli.say import remark
 from farandole.config import Loaded
@@ -11,6 +11,9 @@ from farandole.events.errors import ConfigError
 from farandole.log.hooks import Hooks
 from farandole.telemetry.spans import Span
 from farandole.telemetry.switch import Destination, Tracing, installed, tracing
+
+if TYPE_CHECKING:
+    from farandole.telemetry.otlp import Outlet, Sender
 
 _REMEDY = "install it (pip install 'farandole[otel]'), or write traces = \"off\""
 
@@ -20,13 +23,12 @@ class Traced:
 
     def __init__(self, wanted: Tracing) -> None:
         self.ratio = wanted.ratio
-        self._outlet: Any = importlib.import_module("farandole.telemetry.otlp").Outlet(wanted.destination)
+        self._outlet: Outlet = importlib.import_module("farandole.telemetry.otlp").Outlet(wanted.destination)
 
     @property
     def emit(self) -> Callable[[Span], None]:
         """Hand a span over; never waits."""
-        found: Callable[[Span], None] = self._outlet.emit
-        return found
+        return self._outlet.emit
 
     def hooks(self) -> Hooks:
         """What services tell of their attempts."""
@@ -53,9 +55,10 @@ def open_traced(loaded: Loaded) -> Traced | None:
     return Traced(wanted)
 
 
-def sender_to(where: Destination) -> Any:
+def sender_to(where: Destination) -> "Sender":
     """A `Sender` that waits for the receiver's answer. Raises ConfigError where OpenTelemetry is not installed."""
     if not installed():
         raise ConfigError(f"traces: OpenTelemetry is not installed; {_REMEDY}")
     otlp = importlib.import_module("farandole.telemetry.otlp")
-    return otlp.Sender(otlp.exporter(where))
+    found: Sender = otlp.Sender(otlp.exporter(where))
+    return found

@@ -188,6 +188,7 @@ def test_the_receiver_of_traces_and_their_share_are_checked(tmp_path: Path, monk
     with pytest.raises(ConfigError, match=r"FARANDOLE_TRACES: .*otlp://host:4317"):
         load()
     monkeypatch.setenv("FARANDOLE_TRACES", "")
-    monkeypatch.setenv("FARANDOLE_TRACE_RATIO", "3")
-    with pytest.raises(ConfigError, match="FARANDOLE_TRACE_RATIO"):
-        load()
+    for wrong in ("3", "-0.1", "nan", "all"):
+        monkeypatch.setenv("FARANDOLE_TRACE_RATIO", wrong)
+        with pytest.raises(ConfigError, match="FARANDOLE_TRACE_RATIO"):
+            load()

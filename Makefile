@@ -32,7 +32,7 @@ NODES ?= 1
 MINUTES ?= 30
 SILENT ?= 45
 
-.PHONY: help setup check format test demo kafka bench bench-kafka soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas sla-watcher wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas sla-watcher wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -72,6 +72,10 @@ kafka: setup  ## a real Apache Kafka in the foreground, until Ctrl-C: NODES=3 fo
 bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(PY) -m tests.bench
+
+bench-observe: setup  ## measure what it costs to see: folding, being up to date, memory, answers; exit 1 where a bar is missed
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
+	$(PY) -m tests.bench_observe
 
 # The frameworks beside which it measures stand in .venv-peers, for they pin what .venv has newer. Nothing else may run meanwhile.
 bench-kafka: setup  ## measure on a real Kafka, beside raw clients and other frameworks; exit 1 where a bar is missed

@@ -6,11 +6,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from distributed import Client, LocalCluster
 from eventsourcing.application import Application
-from eventsourcing.domain import Aggregate, event
 
 from farandole.engines.sqlite.log import SqliteLog
 from farandole.events.codec import encode
@@ -18,22 +17,11 @@ from farandole.events.envelope import Envelope
 from farandole.log.record import NewRecord, TopicSpec
 from farandole.runtime.host import Host, Options
 from tests.bench.bars import Bar, ratio_bar
+from tests.bench.counter import Counter
 from tests.bench.pingpong import Ping, service
 
 STEPS = 1000
 PAIRS = 7
-
-
-class Counter(Aggregate):
-    """An aggregate with one event a step, as `eventsourcing` has it."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-
-    @event("Stepped")
-    def step(self) -> None:
-        """One step."""
-        self.steps += 1
 
 
 def run(pairs: int = PAIRS, steps: int = STEPS) -> list[Bar]:
@@ -92,7 +80,7 @@ def _eventsourcing(steps: int) -> float:
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         environment = {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": f"{folder}/events.db"}
         environment["IS_SNAPSHOTTING_ENABLED"] = "y"
-        app: Application = Application(env=environment)
+        app: Application[UUID] = Application(env=environment)
         counter = Counter()
         app.save(counter)
         begun = time.perf_counter()

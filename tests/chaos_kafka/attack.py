@@ -21,14 +21,14 @@ SPARED = EXPECTED + 1.0  # seconds after a fault in which its service is left al
 AGAIN = 0.3  # share of kills that spare nobody: who takes over may die of it
 LOOK = 0.3  # seconds between two looks at all processes
 INSIDE, COMMITTING, EVER = "inside", "committing", "ever"
-WAYS = {INSIDE: 0.7, COMMITTING: 0.1, LATE: 0.1, EVER: 0.1}
+WAYS = {INSIDE: 0.6, COMMITTING: 0.05, LATE: 0.25, EVER: 0.1}
 """Shares of kills: inside a step; soon after it, as it commits; when the end of its transaction is under way, and will
 arrive late; at any time."""
 HOLDS = 2.0  # seconds to wait for a transaction to end
 COMMIT = 0.04  # seconds that a commit may take
 BUSY = 6.0  # seconds to wait for a step that runs; with a node away there may be none
 STOPPED = 2.5  # seconds beyond the lease that a zombie is stopped
-ZOMBIE_EACH = 5  # kills; every other one is stopped while it commits
+ZOMBIE_EACH = 4  # kills; every other one is stopped while the end of its transaction is under way
 SLOWER = 2.0  # times, while a node is not to be had: a good part of the kills is to stand alone
 
 
@@ -57,8 +57,8 @@ class Attack:
                 if not await self._kill():
                     continue
                 made += 1
-                if made % ZOMBIE_EACH == 4:
-                    committing = made % (2 * ZOMBIE_EACH) == 4
+                if made % ZOMBIE_EACH == 0:
+                    committing = made % (2 * ZOMBIE_EACH) == 0
                     zombies.create_task(self._zombie(lease + STOPPED, committing=committing))
                 if made % 10 == 0:
                     sys.stderr.write(f"kills {made}/{self._kills}, {self._diary.tally()['held']} in flight\n")
@@ -123,10 +123,11 @@ class Attack:
         pid = max(sorted(busy), key=lambda pid: (twins[self._running[pid]], self._chance.random()), default=None)
         if pid is None:
             return
+        service = self._running[pid]
         self._still.add(pid)
-        if committing:
+        if committing and not await self._hold_commit(pid):
             await self._until_it_commits(pid)
-        with suppress(ProcessLookupError), self._diary.fault("zombie", self._running[pid], pid) as zombie:
+        with suppress(ProcessLookupError), self._diary.fault("zombie", service, pid) as zombie:
             os.kill(pid, signal.SIGSTOP)
             self._struck[zombie.service] = time.monotonic()
             zombie.marks = [mark[1:] for mark in looks.marks(self._marks) if mark.pid == pid]

@@ -34,9 +34,9 @@ HELD_BACK = 0.7  # share of lost answers to the end of a transaction that are lo
 CUT_FOR = (1.0, 8.0)  # seconds that a node is cut off
 CUT_EACH = 4  # of the faults
 REST = (0.5, 3.0)  # seconds between two
-HELD = (4.0, 12.0)
-"""Seconds that the end of a transaction is held at most. After ten the brokers have ended it; before, it takes effect
-when another went on in its place already, if that one did not fence it."""
+HELD = (6.0, 12.0)
+"""Seconds that the end of a transaction is held at most: until another has gone on in its place, which takes four or
+five, and not until the brokers have ended it themselves. If that other one did not fence it, it takes effect then."""
 MEETS = 20.0  # seconds in which a loss has to meet its request, or it is taken back
 
 

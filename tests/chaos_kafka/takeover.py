@@ -34,13 +34,14 @@ def takeovers(entries: Sequence[Entry], rows: list[Row], facts: Dicts) -> dict[s
     `crowded`: kills before or after which the same service was struck within `EXPECTED` seconds; of the others, `alone`
     those in whose `EXPECTED` seconds every node was to be had and no answer was held back, and `beside` the rest.
     `never`: no commit came.
-    `slowest`: seconds, service and the time of the kill, so that the run's folder can say what stood beside it.
+    `slowest`: seconds, service and the time of the kill, and what else befell that service, any node, or an answer
+    before the commit: kind, and seconds from the kill.
     A commit counts from when the brokers stamped its fact, a few ms before the transaction ended.
     """
     homes = _homes(rows)
     commits = _commits(rows, facts)
     figures, never = {kind: list[float]() for kind in KINDS}, 0
-    each = list[tuple[float, str, float]]()
+    each = list[dict[str, Any]]()
     for kill in (entry for entry in entries if entry.kind == "kill" and entry.marks):
         nexts = [
             _next(commits[service, homes.get((service, n, p), NOWHERE)], kill.begin) for service, n, p in kill.marks
@@ -50,9 +51,11 @@ def takeovers(entries: Sequence[Entry], rows: list[Row], facts: Dicts) -> dict[s
             continue
         seconds = max(at for at in nexts if at is not None) - kill.begin
         figures[_kind(entries, kill, seconds)].append(seconds)
-        each.append((round(seconds, 3), kill.service, kill.begin))
+        each.append({"seconds": round(seconds, 3), "service": kill.service, "at": kill.begin})
+        each[-1]["meanwhile"] = _meanwhile(entries, kill, kill.begin + seconds)
     samples = {kind: [round(seconds, 3) for seconds in found] for kind, found in figures.items()}
-    return totals([samples]) | {"never": never, "samples": samples, "slowest": sorted(each, reverse=True)[:SLOWEST]}
+    slowest = sorted(each, key=lambda one: -one["seconds"])[:SLOWEST]
+    return totals([samples]) | {"never": never, "samples": samples, "slowest": slowest}
 
 
 def totals(samples: Sequence[Mapping[str, list[float]]]) -> dict[str, Any]:
@@ -103,6 +106,14 @@ def _kind(entries: Iterable[Entry], kill: Entry, seconds: float) -> str:
         return "crowded"
     beside = any(_away(e) and e.begin < end and (e.end or end) > kill.begin for e in entries)
     return "beside" if beside else "alone"
+
+
+def _meanwhile(entries: Iterable[Entry], kill: Entry, end: float) -> list[tuple[str, float]]:
+    """What else struck the same service, kept a node away or held an answer back between the kill and `end`."""
+    beside = [e for e in entries if e is not kill and e.begin < end and (e.end or end) > kill.begin]
+    strikes = [e for e in beside if e.kind in STRIKES and e.service == kill.service]
+    found = [(e.kind, round(e.begin - kill.begin, 1)) for e in (*strikes, *filter(_away, beside))]
+    return sorted(found, key=lambda one: one[1])
 
 
 def _away(entry: Entry) -> bool:

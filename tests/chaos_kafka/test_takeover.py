@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.chaos_kafka.diary import KILL, Entry
+from tests.chaos_kafka.diary import CUT, KILL, Entry
 from tests.chaos_kafka.takeover import takeovers
 from tests.support.judging import Row
 
@@ -37,3 +37,18 @@ def test_what_stood_beside_a_kill(others: list[Entry], kind: str) -> None:
     assert found[kind] == {"kills": 1, "p50": 4.0, "p99": 4.0, "max": 4.0}
     assert found["all"]["kills"] == 1
     assert found["never"] == 0
+
+
+def test_what_befell_a_service_before_its_next_commit_is_told() -> None:
+    """Strikes of other services, and what is over before the kill or begins after the commit, have no part in it."""
+    others = [
+        _struck(90.0, KILL, "", 99.0),
+        _struck(99.0, CUT, "", 103.0),
+        _struck(101.0, service="cutting"),
+        _struck(108.0, "zombie"),
+        _struck(115.0),
+    ]
+    facts = [{"fact": "completed", "service": "checking", "event": {"id": "a", "at": ["order.taken", 2, 0]}}]
+    found = takeovers([_struck(100.0), *others], [TAKEN], [fact | {"appended": 112.0} for fact in facts])
+    meanwhile = [(CUT, -1.0), ("zombie", 8.0)]
+    assert found["slowest"][0] == {"seconds": 12.0, "service": "checking", "at": 100.0, "meanwhile": meanwhile}

@@ -33,7 +33,7 @@ def _status(shop: Project, *args: str) -> list[dict[str, Any]]:
     done = shop.main("status", *args, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     shape = json.loads(done.stdout)
-    assert list(shape) == ["workflows", "more", "age"]
+    assert list(shape) == ["workflows", "more", "age", "gaps"]
     workflows: list[dict[str, Any]] = shape["workflows"]
     return workflows
 

@@ -146,6 +146,10 @@ class RemoteLog:
         """See `Log.offset_at`."""
         return cast(int, await self.channel.call(LOG, "offset_at", topic, partition, time))
 
+    async def prune(self, before: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """See `Log.prune`."""
+        return cast(dict[TopicPartition, int], await self.channel.call(LOG, "prune", before))
+
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """See `Log.committed`."""
         return cast(dict[TopicPartition, int], await self.channel.call(LOG, "committed", group))

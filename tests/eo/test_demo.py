@@ -1,6 +1,7 @@
 """`make demo` as a user runs it: ten real processes on a real log, in a folder of its own."""
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -160,6 +161,28 @@ def test_the_log_is_the_only_database_and_no_process_stays_behind(folder: Path, 
     assert first.code == 0
     assert [path.name for path in folder.glob("*.db")] == ["log.db"]
     assert processes_of(folder) == []
+
+
+def test_the_lineage_of_the_product_goes_back_to_the_scene_through_every_step(folder: Path, first: Ran) -> None:
+    """By the workflow, and by the product's own content; every event stands in it, and every step with its version."""
+    workflow = json.loads(first.out)["workflow"]
+    options = ("--rebuild", "--json", "--log", f"sqlite:///{folder / 'log.db'}")
+    found = farandole("lineage", workflow, *options)
+    assert {e["role"] for e in found["events"]} == {"product", "used"}
+    (product,) = (e for e in found["events"] if e["role"] == "product")
+    assert [a["media_type"].partition(";")[0] for a in product["assets"]] == [
+        "image/tiff", "image/png", "application/geo+json",
+    ]  # fmt: skip
+    made = {m["step"]: {found["settings"][m["settings"]]["version"]} for m in found["makings"]}
+    assert made == {step: {"0.1.0"} for step, _ in earth.expected_endings(tiles=18)}
+    (shelf,) = (s["configured"] for s in found["settings"] if s["step"] == "catalogue/shelve")
+    assert shelf == {"CatalogueSettings": {"shelf": str(folder / "products")}}
+    digest = hashlib.sha256((folder / "products" / SCENE / PRODUCT).read_bytes()).hexdigest()
+    (by_content,) = farandole("lineage", f"asset:sha256/{digest}", *options)["workflows"]
+    assert by_content["workflow"] == workflow
+    (origin,) = by_content["origins"]
+    assert {e["number"]: e["type"] for e in by_content["events"]}[origin] == "cog.written.v1"
+    assert "scene.received.v1" in {e["type"] for e in by_content["events"]}
 
 
 def test_after_ctrl_c_another_run_succeeds_as_a_workflow_of_its_own(folder: Path, first: Ran, second: Ran) -> None:

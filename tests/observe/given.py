@@ -46,3 +46,14 @@ async def hash_of(store: Store) -> str:
     """The hash of all tables."""
     async with store.reading() as connection:
         return await canonical(connection)
+
+
+async def hash_folded(log: Log) -> str:
+    """The hash of tables that were folded from the very beginning."""
+    store = await open_store(MEMORY)
+    replica = Replica(log, store, "again")
+    await replica.catch_up()
+    await replica.close()
+    found = await hash_of(store)
+    await store.close()
+    return found

@@ -65,6 +65,7 @@ def test_its_json_is_frozen_and_names_every_workflow(flow: str, said: Said, tmp_
                 "failed": 0,
                 "cut": 0,
                 "gone": 0,
+                "unknown": 0,
                 "workflows": [{"workflow": flow, "trace": trace_id(flow), "spans": number, "ended": True}],
                 "more": 0,
             }

@@ -34,8 +34,8 @@ def explain(
                     "workflow": state.workflow,
                     "status": state.status,
                     "waits": [shape(w) for w in found],
-                    "age": seen.rounded_age,
                 }
+                | seen.standing
             )
             return
         say_age(seen)

@@ -1,10 +1,7 @@
 """`farandole observe`: a projector, until it is told to stop."""
 
 import asyncio
-import logging
-import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -16,14 +13,13 @@ from farandole.cli.say import remark
 from farandole.cli.traced import Traced, open_traced
 from farandole.config import Loaded
 from farandole.config.redact import redacted_url
-from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError
 from farandole.log.ports import Log
 from farandole.telemetry.logging import configure_logging
-from farandole_observe.cli.options import StoreOption, collect_rarely, store_url
+from farandole_observe.cli.options import StoreOption, collect_rarely, open_history, store_url
 from farandole_observe.projector.replica import Replica
 from farandole_observe.projector.shard import Ended
-from farandole_observe.store.opening import MEMORY, Store, open_store
+from farandole_observe.store.opening import MEMORY, Store, open_store, own_name
 from farandole_observe.traces.roots import Roots
 
 
@@ -38,17 +34,16 @@ def observe(
     """Keep tables of what workflows do; as many of these as you like share the work, and no workflow needs one."""
     loaded = settings(config, log=log, store=store)
     configure_logging(loaded.config.log_level, loaded.config.log_json)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # at info it tells of itself, whether it has anything to do
     url = store_url(loaded)
     if url == MEMORY:
         raise ConfigError("store: a projector needs tables that stay; give --store, or set store in farandole.toml")
     collect_rarely()
     traced = open_traced(loaded)
-    asyncio.run(_observe(loaded, url, name or f"{socket.gethostname()}-{os.getpid()}", traced))
+    asyncio.run(_observe(loaded, url, name or own_name(), traced))
 
 
 async def _observe(loaded: Loaded, url: str, name: str, traced: Traced | None) -> None:
-    log = await open_log(loaded.config.log)
+    log = await open_history(loaded)
     try:
         store = await open_store(url)
         remark(f"{name} folds {redacted_url(loaded.config.log)} into {redacted_url(url)}")

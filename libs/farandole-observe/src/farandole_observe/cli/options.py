@@ -2,11 +2,11 @@
 
 import asyncio
 import gc
-import os
-import socket
+import importlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,15 +15,21 @@ from farandole.cli.say import instant, remark
 from farandole.config import Loaded
 from farandole.engines.open import open_log, sqlite_path
 from farandole.events.edge import check_id
+from farandole.events.errors import ConfigError
 from farandole.log.ports import Log
+from farandole_observe.archive.history import History
 from farandole_observe.projector.replica import Replica
 from farandole_observe.projector.sieve import EVERYTHING, Sieve
 from farandole_observe.questions.asking import Picture, picture
 from farandole_observe.questions.instants import read_instant
 from farandole_observe.store import shards
-from farandole_observe.store.opening import MEMORY, Store, open_store
+from farandole_observe.store.opening import MEMORY, Store, open_store, own_name
+
+if TYPE_CHECKING:
+    from farandole_observe.archive.files import Archive
 
 T = TypeVar("T")
+_NAMED = 5  # steps
 
 StoreOption = Annotated[
     str | None,
@@ -78,7 +84,7 @@ def ask_with_log(
     url = MEMORY if rebuild or sieve is not EVERYTHING else store_url(loaded)
 
     async def run() -> T:
-        log = await open_log(loaded.config.log)
+        log = await open_history(loaded)
         try:
             store = await open_store(url)
             try:
@@ -93,12 +99,33 @@ def ask_with_log(
     return asyncio.run(run())
 
 
+async def open_history(loaded: Loaded) -> Log:
+    """The log, and before it what was archived of it, if an archive is named. Raises what `open_log` does."""
+    log = await open_log(loaded.config.log)
+    return log if loaded.config.archive is None else History(log, open_archive(loaded.config.archive))
+
+
+def open_archive(folder: Path) -> "Archive":
+    """The archive there. Raises ConfigError where nothing is installed that reads one."""
+    try:
+        files = importlib.import_module("farandole_observe.archive.files")
+    except ImportError as error:
+        raise ConfigError(f"archive: {error.name} is missing; install farandole-observe[archive]") from error
+    archive: Archive = files.Archive(folder)
+    return archive
+
+
 def sieve_at(text: str) -> Sieve:
     """What was there at a time that somebody wrote. Raises BadInput."""
-    until, naive = read_instant(text, time.time())
+    return Sieve(until=instant_of(text))
+
+
+def instant_of(text: str) -> float:
+    """A time that somebody wrote, as seconds since the epoch. Raises BadInput."""
+    found, naive = read_instant(text, time.time())
     if naive:
-        remark(f"no zone was named, so it is UTC: {instant(until)}")
-    return Sieve(until=until)
+        remark(f"no zone was named, so it is UTC: {instant(found)}")
+    return found
 
 
 async def _bring_up_to_date(log: Log, store: Store, sieve: Sieve, *, fresh: bool) -> None:
@@ -106,7 +133,7 @@ async def _bring_up_to_date(log: Log, store: Store, sieve: Sieve, *, fresh: bool
         async with store.reading() as connection:
             if await shards.owners(connection, log.clock.now()):
                 return  # a projector runs; how old the answer is will be said
-    replica = Replica(log, store, f"asked-{socket.gethostname()}-{os.getpid()}", sieve)
+    replica = Replica(log, store, f"asked-{own_name()}", sieve)
     try:
         await replica.catch_up()
     finally:
@@ -126,3 +153,8 @@ def say_age(seen: Picture) -> None:
         remark(f"as of {seen.age:.0f} s ago")
     if seen.freshness.cut:
         remark(f"{seen.freshness.cut} offsets of the journal were gone before they were read; see `farandole log`")
+    if seen.freshness.unknown:
+        remark(f"{seen.freshness.unknown} facts are not understood; a newer farandole-observe may know them")
+    if seen.undeclared:
+        names = ", ".join(seen.undeclared[:_NAMED]) + (", …" if len(seen.undeclared) > _NAMED else "")
+        remark(f"no manifest declares {names}: what they take and what is final is not known, only what facts tell")

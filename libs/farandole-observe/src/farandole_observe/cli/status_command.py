@@ -68,7 +68,7 @@ async def _show_all(seen: Picture, wanted: Filter, limit: int, *, as_json: bool)
     found, number = await summaries(seen, wanted, limit), await count(seen, wanted)
     if as_json:
         more = number - len(found)
-        emit({"workflows": [shapes.summary(s) for s in found], "more": more, "age": seen.rounded_age})
+        emit({"workflows": [shapes.summary(s) for s in found], "more": more} | seen.standing)
         return
     say_age(seen)
     if not found:
@@ -92,7 +92,7 @@ async def _show_one(seen: Picture, name: str, *, as_json: bool) -> None:
     workflow = await seen.workflow(await seen.find(name))
     state = seen.told(workflow)
     if as_json:
-        emit({"workflows": [shapes.state(state)], "more": 0, "age": seen.rounded_age})
+        emit({"workflows": [shapes.state(state)], "more": 0} | seen.standing)
         return
     say_age(seen)
     s = state.summary

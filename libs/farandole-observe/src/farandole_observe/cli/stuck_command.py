@@ -27,7 +27,7 @@ def stuck(
         leased = {group for group, leases in (await there.leases()).items() if leases}
         found = await find_stuck(seen, leased, limit)
         if as_json:
-            emit({"stuck": [shape(entry) for entry in found], "age": seen.rounded_age})
+            emit({"stuck": [shape(entry) for entry in found]} | seen.standing)
             return
         say_age(seen)
         if not found:

@@ -39,8 +39,8 @@ def timeline(
                     "workflow": found.id,
                     "deliveries": shown,
                     "more": max(0, len(entries) - limit),
-                    "age": seen.rounded_age,
                 }
+                | seen.standing
             )
             return
         say_age(seen)

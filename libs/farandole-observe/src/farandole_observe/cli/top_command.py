@@ -32,7 +32,7 @@ def top(
     console = Console(highlight=False, emoji=False, markup=False)
     if as_json:
         found, seen = _look(loaded)
-        emit({"steps": [shape(rate) for rate in found], "age": seen.rounded_age})
+        emit({"steps": [shape(rate) for rate in found]} | seen.standing)
         return
     found, seen = _look(loaded)
     if once or not console.is_terminal:

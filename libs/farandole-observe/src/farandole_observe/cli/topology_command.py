@@ -1,5 +1,6 @@
 """`farandole topology`: who publishes what, and who takes it."""
 
+import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -7,8 +8,12 @@ import typer
 
 from farandole.cli.options import ConfigOption, JsonOption, LogOption, settings
 from farandole.cli.say import emit, line, remark
-from farandole_observe.cli.options import RebuildOption, StoreOption, ask
-from farandole_observe.questions import drawing
+from farandole.config import Loaded
+from farandole.events.errors import BadInput
+from farandole.events.schema import load
+from farandole.log.ports import Log
+from farandole_observe.cli.options import RebuildOption, StoreOption, ask_with_log
+from farandole_observe.questions import asyncapi, drawing
 from farandole_observe.questions.asking import Picture
 
 
@@ -17,10 +22,14 @@ class Form(StrEnum):
 
     MERMAID = "mermaid"
     DOT = "dot"
+    ASYNCAPI = "asyncapi"
 
 
 def topology(
     form: Annotated[Form, typer.Option("--as", help="The language of the picture.")] = Form.MERMAID,
+    service: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of this service alone; with --as asyncapi.")
+    ] = None,
     rebuild: RebuildOption = False,
     as_json: JsonOption = False,
     log: LogOption = None,
@@ -28,14 +37,29 @@ def topology(
     config: ConfigOption = None,
 ) -> None:
     """Draw what the services declared of themselves."""
+    if service is not None and form is not Form.ASYNCAPI:
+        raise BadInput("--service: only an AsyncAPI document is made of one service; add --as asyncapi")
+    loaded = settings(config, log=log, store=store)
 
-    async def work(seen: Picture) -> None:
-        if as_json:
-            emit(drawing.shape(seen.topology))
-            return
+    async def work(seen: Picture, opened: Log) -> None:
         if not seen.topology.steps:
             remark("no service has declared itself in this log yet; start one (farandole up)")
-        for text in (drawing.dot if form is Form.DOT else drawing.mermaid)(seen.topology).splitlines():
-            line(text)
+        if form is Form.ASYNCAPI:
+            made = asyncapi.document(seen.topology, seen.manifests, await _ground(loaded, opened), service)
+            emit(made) if as_json else print(json.dumps(made, indent=2))
+        elif as_json:
+            emit(drawing.shape(seen.topology))
+        else:
+            for text in (drawing.dot if form is Form.DOT else drawing.mermaid)(seen.topology).splitlines():
+                line(text)
 
-    ask(settings(config, log=log, store=store), work, rebuild=rebuild)
+    ask_with_log(loaded, work, rebuild=rebuild)
+
+
+async def _ground(loaded: Loaded, log: Log) -> asyncapi.Ground:
+    """What the log and the folder of contracts tell; of each version its latest revision."""
+    partitions = {spec.name: spec.partitions for spec in await log.topics()}
+    schemas = {(one.type, one.version): one.schema for one in load(loaded.config.schemas)}
+    if not schemas:
+        remark(f"no schemas in {loaded.config.schemas}, so payloads stay open; `farandole schemas export` writes them")
+    return asyncapi.Ground(loaded.config.log, partitions, schemas)

@@ -8,15 +8,13 @@ import typer
 
 from farandole.cli.codes import Code
 from farandole.cli.options import ConfigOption, JsonOption, LogOption, existing_log, settings
-from farandole.cli.say import emit, instant, line, remark, rows
+from farandole.cli.say import emit, line, remark, rows
 from farandole.cli.traced import sender_to
 from farandole.config import Loaded
-from farandole.engines.open import open_log
 from farandole.events.errors import BadInput, ConfigError
 from farandole.events.ids import trace_id
 from farandole.telemetry.switch import Destination, destination, tracing
-from farandole_observe.cli.options import collect_rarely
-from farandole_observe.questions.instants import read_instant
+from farandole_observe.cli.options import collect_rarely, instant_of, open_history
 from farandole_observe.traces.rebuild import Rebuild
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ def rebuild(
     """Export every span of the log; twice is harmless, for the ids are the same. Exit 1 where some did not arrive."""
     loaded = settings(config, log=log)
     where = _receiver(loaded, to)
-    begin = _instant(since)
+    begin = 0.0 if since is None else instant_of(since)
     existing_log(loaded)
     collect_rarely()
     sender = sender_to(where)
@@ -64,13 +62,15 @@ def rebuild(
         remark(f"of {told.cut} attempts the log does not tell any more what they hang on; they hang on the root")
     if told.gone:
         remark(f"{told.gone} offsets of the journal are gone, and what they told is not exported; see `farandole log`")
+    if told.unknown:
+        remark(f"{told.unknown} facts are not understood; a newer farandole-observe may know them")
     if not arrived:
         remark("the receiver of traces did not take every span; nothing more was sent to it")
     return Code.DONE if arrived else Code.FAULT
 
 
 def shape(told: Rebuild, *, exported: int, failed: int, limit: int) -> dict[str, Any]:
-    """As JSON: spans, exported, failed, cut, gone, and per workflow its trace, spans and whether its root was told."""
+    """As JSON: what was told and what was lacking; per workflow its trace, spans, and whether it has a root."""
     named = [
         {"workflow": name, "trace": trace_id(name), "spans": one.spans, "ended": one.ended}
         for name, one in list(told.told.items())[:limit]
@@ -81,6 +81,7 @@ def shape(told: Rebuild, *, exported: int, failed: int, limit: int) -> dict[str,
         "failed": failed,
         "cut": told.cut,
         "gone": told.gone,
+        "unknown": told.unknown,
         "workflows": named,
         "more": len(told.told) - len(named),
     }
@@ -88,7 +89,7 @@ def shape(told: Rebuild, *, exported: int, failed: int, limit: int) -> dict[str,
 
 async def _rebuild(loaded: Loaded, sender: "Sender", ratio: float, since: float) -> tuple[Rebuild, bool]:
     """What was told, and whether all of it arrived; the first refusal ends it."""
-    log = await open_log(loaded.config.log)
+    log = await open_history(loaded)
     told, said = Rebuild(log, ratio, since), time.monotonic()
     try:
         async for spans in told.spans():
@@ -122,12 +123,3 @@ def _receiver(loaded: Loaded, to: str | None) -> Destination:
     if wanted is None:
         raise BadInput("no receiver of traces is set; name one with --to otlp://host:4317, or set traces")
     return wanted.destination
-
-
-def _instant(since: str | None) -> float:
-    if since is None:
-        return 0.0
-    found, naive = read_instant(since, time.time())
-    if naive:
-        remark(f"no zone was named, so it is UTC: {instant(found)}")
-    return found

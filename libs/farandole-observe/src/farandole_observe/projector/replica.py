@@ -215,8 +215,7 @@ class Replica:
             if record.topic == JOURNAL:
                 if record.partition in self._shards and self._sieve.may_hold(record):
                     facts = facts_of(record)
-                    if facts is not None:
-                        found[record.partition].append(facts._replace(facts=self._sieve.facts(facts.facts)))
+                    found[record.partition].append(facts._replace(facts=self._sieve.facts(facts.facts)))
             elif record.topic != MANIFESTS:
                 given = input_of(record)
                 if given is not None and self._sieve.wants(given.workflow, record.time):

@@ -79,6 +79,8 @@ class Shard:
             tallies = self._apply(found)
             await self._write(connection, names)
             await tallies.write(connection, self.turn.shard)
+            if unknown := sum(one.unknown for one in found if isinstance(one, Facts)):
+                await shards.note_unknown(connection, self.turn, unknown)
             places = [(self.turn.shard, *place, following) for place, following in after.items()]
             await upsert(connection, tables.positions, places)
         self.positions |= after

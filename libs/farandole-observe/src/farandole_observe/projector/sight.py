@@ -5,7 +5,7 @@ from typing import NamedTuple
 from farandole.events.codec import decode
 from farandole.events.envelope import Envelope
 from farandole.events.errors import DecodeError
-from farandole.events.facts import FACTS, Fact, read_facts
+from farandole.events.facts import FACTS, FACTS_VERSION, Fact, read_known
 from farandole.events.ids import workflow_id
 from farandole.events.topics import JOURNAL, MANIFESTS
 from farandole.fold import Topology
@@ -13,10 +13,11 @@ from farandole.log.record import Record
 
 
 class Facts(NamedTuple):
-    """A record of the journal."""
+    """A record of the journal. `unknown`: what of it this version does not understand: facts, or all of it (1)."""
 
     record: Record
     facts: list[Fact]
+    unknown: int = 0
 
 
 class Input(NamedTuple):
@@ -32,13 +33,15 @@ def wanted(topology: Topology) -> frozenset[str]:
     return topology.accepted_topics | {JOURNAL, MANIFESTS}
 
 
-def facts_of(record: Record) -> Facts | None:
-    """None for what is no journal record of ours."""
+def facts_of(record: Record) -> Facts:
+    """Without facts where it is no journal record of ours, or of a newer version."""
     try:
         envelope = decode(record.key, record.value, record.headers)
-        return Facts(record, read_facts(envelope.data)) if envelope.type == FACTS else None
+        if envelope.type == FACTS and envelope.version <= FACTS_VERSION:
+            return Facts(record, *read_known(envelope.data))
     except (DecodeError, ValueError):
-        return None
+        pass
+    return Facts(record, [], 1)
 
 
 def input_of(record: Record) -> Input | None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,17 +16,19 @@ from farandole.fold.workflow import Shared, Workflow
 from farandole_observe.questions import naming
 from farandole_observe.store.loading import load
 from farandole_observe.store.opening import Store
-from farandole_observe.store.tables import deliveries, manifests, shards
+from farandole_observe.store.tables import deliveries, durations, manifests, shards
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """How old the tables are. `seen`: seconds since the epoch at which the shard that lags most lacked nothing of
-    the log, 0.0 where it never did; `cut`: offsets of the log that were gone before they could be folded.
+    the log, 0.0 where it never did; `cut`: offsets of the log that were gone before they could be folded; `unknown`:
+    facts that were not understood, as a newer version may write them.
     """
 
     seen: float
     cut: int
+    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Picture:
     manifests: dict[str, Manifest]
     freshness: Freshness
     now: float
+    undeclared: tuple[str, ...] = ()
+    """Steps that facts tell of and no manifest: what they take, and which of their events are final, is not known."""
 
     @property
     def age(self) -> float | None:
@@ -52,6 +57,12 @@ class Picture:
     def rounded_age(self) -> float | None:
         """The same, to the millisecond."""
         return None if self.age is None else round(self.age, 3)
+
+    @property
+    def standing(self) -> dict[str, Any]:
+        """How old the tables are, and what they lack, as every answer says it in JSON."""
+        gaps = {"cut": self.freshness.cut, "unknown": self.freshness.unknown, "undeclared": list(self.undeclared)}
+        return {"age": self.rounded_age, "gaps": gaps}
 
     async def find(self, name: str) -> str:
         """The workflow that a name means. Raises NotFound, or BadInput where there are several."""
@@ -88,6 +99,10 @@ async def picture(store: Store, now: float) -> AsyncIterator[Picture]:
         found = [
             Manifest.model_validate_json(b) for b in (await connection.execute(select(manifests.c.body))).scalars()
         ]
-        ages = (await connection.execute(select(shards.c.seen, shards.c.cut))).all()
-        freshness = Freshness(min((seen for seen, _ in ages), default=now), sum(cut for _, cut in ages))
-        yield Picture(connection, Shared(Topology.of(found)), {m.key: m for m in found}, freshness, now)
+        ages = (await connection.execute(select(shards.c.seen, shards.c.cut, shards.c.unknown))).all()
+        oldest = min((age.seen for age in ages), default=now)
+        freshness = Freshness(oldest, sum(age.cut for age in ages), sum(age.unknown for age in ages))
+        topology = Topology.of(found)
+        told = set((await connection.execute(select(durations.c.step).distinct())).scalars())
+        undeclared = tuple(sorted(told - topology.steps.keys()))
+        yield Picture(connection, Shared(topology), {m.key: m for m in found}, freshness, now, undeclared)

@@ -141,7 +141,8 @@ def _owed(cause: Cause, now: float, lasted: Lasted) -> str:
     since = f" for {lasted(now - cause.since)}" if cause.since else ""
     if cause.kind in ("owed", "retrying", "dead", "parked"):
         how = f"; {_how(cause, now, lasted)}" if cause.kind != "owed" else ""
-        return f"owed by {cause.step}{since}{how}"
+        about = f" ({cause.type} {cause.key})" if cause.key is not None else ""
+        return f"owed by {cause.step}{about}{since}{how}"
     if cause.kind == "group":
         return f"which is held in another open group, at {cause.step}"
     if cause.kind == "leaf":

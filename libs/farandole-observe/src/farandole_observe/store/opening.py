@@ -1,5 +1,8 @@
 """From a URL to a `Store`; the two databases that it may be, and bringing their tables up to date."""
 
+import logging
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
@@ -60,6 +63,11 @@ class Store:
         await self.engine.dispose()
 
 
+def own_name() -> str:
+    """Tells this process from others that use the same store."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
 async def open_store(url: str) -> Store:
     """A store with the tables of this version: made where there are none, migrated where they are older.
 
@@ -114,6 +122,7 @@ def _prepare(connection: Any, _: object) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # at info it tells of itself, whether it has anything to do
     with as_file(files("farandole_observe.store") / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -13,7 +13,7 @@ from farandole_observe.store import tables
 from farandole_observe.store.bulk import upsert
 
 _CLAIM = text(
-    "INSERT INTO shards (shard, epoch, owner, until, seen, cut) VALUES (:shard, 1, :owner, :until, 0, 0)"
+    "INSERT INTO shards (shard, epoch, owner, until, seen, cut, unknown) VALUES (:shard, 1, :owner, :until, 0, 0, 0)"
     " ON CONFLICT (shard) DO UPDATE SET epoch = shards.epoch + 1, owner = excluded.owner, until = excluded.until"
     " WHERE shards.until < :now OR shards.owner = excluded.owner RETURNING epoch"
 )
@@ -49,6 +49,12 @@ async def note_cut(connection: AsyncConnection, turn: Turn, offsets: int) -> Non
     """So many offsets of the log were gone before they were folded."""
     t = tables.shards
     await connection.execute(update(t).where(t.c.shard == turn.shard).values(cut=t.c.cut + offsets))
+
+
+async def note_unknown(connection: AsyncConnection, turn: Turn, count: int) -> None:
+    """So many facts were not understood."""
+    t = tables.shards
+    await connection.execute(update(t).where(t.c.shard == turn.shard).values(unknown=t.c.unknown + count))
 
 
 async def let_go(connection: AsyncConnection, turn: Turn) -> None:

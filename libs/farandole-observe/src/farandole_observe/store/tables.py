@@ -1,4 +1,4 @@
-"""The tables of the workflow projection; what each column holds, and nothing of how it comes there.
+"""The tables of the workflow projection, and what is kept of those that users declare beside their own tables.
 
 Times are seconds since the epoch, UTC. A workflow's events and deliveries are numbered as they became known; the
 numbers mean nothing outside of these tables. `at_…`: the place of a record in the log. What is here can be deleted
@@ -35,6 +35,7 @@ shards = Table(
     Column("until", Double, nullable=False),  # it is the owner's until then, and longer while nobody else wants it
     Column("seen", Double, nullable=False),  # when nothing of the log was left to be folded in
     Column("cut", BigInteger, nullable=False),  # offsets of the log that were gone before they were folded
+    Column("unknown", BigInteger, nullable=False),  # facts that were not understood
 )
 replicas = Table(
     "replicas",
@@ -204,6 +205,59 @@ workers = Table(
     Column("service", Text, primary_key=True),
     Column("version", Text, primary_key=True),
     Column("seen", Double, nullable=False),  # when it last finished an attempt
+)
+projections = Table(
+    "projections",
+    metadata,
+    Column("name", Text, primary_key=True),  # of those that users declare
+    Column("epoch", BigInteger, nullable=False),  # one more each time that another owns it, and on each rebuild
+    Column("owner", Text, nullable=False),
+    Column("until", Double, nullable=False),  # it is the owner's until then, and longer while nobody else wants it
+    Column("version", Integer, nullable=False),  # as declared; 0: no table was made yet
+    Column("declared", Text, nullable=False),  # digest of table and events
+    Column("table", Text, nullable=False),
+    Column("seen", Double, nullable=False),  # when nothing of the log was left to be folded in
+    Column("cut", BigInteger, nullable=False),  # offsets of the log that were gone before they were folded
+    Column("unread", BigInteger, nullable=False),  # records that were skipped, for they are no events of its classes
+    Column("stopped", Text, nullable=False),  # why it does not go on; empty: nothing is wrong
+)
+projection_positions = Table(
+    "projection_positions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next", BigInteger, nullable=False),  # the first offset that is not in the table
+    Column("time", Double, nullable=False),  # nothing that is in the table was taken by the log after that
+)
+snapshots = Table(
+    "projection_snapshots",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, … of the projection
+    Column("version", Integer, nullable=False),
+    Column("declared", Text, nullable=False),
+    Column("taken", Double, nullable=False),
+    Column("cut", BigInteger, nullable=False),
+    Column("unread", BigInteger, nullable=False),
+)
+snapshot_positions = Table(
+    "projection_snapshot_positions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next", BigInteger, nullable=False),
+    Column("time", Double, nullable=False),
+)
+snapshot_rows = Table(
+    "projection_snapshot_rows",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON: the other columns by name
 )
 
 OF_A_WORKFLOW = (events, deliveries, attempts, groups, spreads)

@@ -35,7 +35,8 @@ class Rebuild:
     """Reads a log. `ratio`: share of the workflows; `since`: only spans that ended then or later, in seconds.
 
     `told`: by workflow. `cut`: attempts whose origin the log does not hold any more; they hang on the root. `gone`:
-    offsets of the journal that the log does not hold any more; what they told is not among the spans.
+    offsets of the journal that the log does not hold any more; what they told is not among the spans, nor is
+    what this version does not understand: `unknown`.
     """
 
     log: Log
@@ -44,6 +45,7 @@ class Rebuild:
     told: dict[str, Told] = field(default_factory=dict)
     cut: int = 0
     gone: int = 0
+    unknown: int = 0
     _shared: Shared = field(default_factory=Shared)
     _strands: dict[str, Strand] = field(default_factory=dict)
 
@@ -64,7 +66,8 @@ class Rebuild:
         found, touched = list[Span](), dict[str, None]()
         for record in records:
             told = facts_of(record)
-            for fact in told.facts if told is not None else ():
+            self.unknown += told.unknown
+            for fact in told.facts:
                 if is_sampled(trace_id(fact.workflow), self.ratio):
                     touched[fact.workflow] = None
                     found += await self._weave(inputs, fact, record.time)

@@ -38,6 +38,14 @@ class Identity(NamedTuple):
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
+class Stored(NamedTuple):
+    """What the store holds; `put`: when it was last, in seconds since the epoch."""
+
+    uri: str
+    size: int
+    put: float
+
+
 class LocalAssets:
     """Content under `root`, as `sha256/ab/cdef…`: an AssetStore that threads and processes may share.
 
@@ -66,8 +74,9 @@ class LocalAssets:
                 _copy(source, file)
                 digest = _digest(file)
                 asset = Asset(uri=asset_uri(digest), size=file.tell(), media_type=media_type)
-                if not self._holds(asset):
-                    self._keep(file, name, digest)
+                with self._guarding(digest, fcntl.LOCK_SH):
+                    if not (self._holds(asset) and self._renew(digest)):
+                        self._keep(file, name, digest)
                 # Also where it was there already: who put it may not have come to this yet.
                 _sync_folder(self._place(digest).parent)
         return asset
@@ -85,6 +94,32 @@ class LocalAssets:
         self._verify(path, uri=uri, digest=digest, size=size)
         return path
 
+    def stored(self) -> Iterator[Stored]:
+        """All content, as it is found while others go on."""
+        with suppress(FileNotFoundError):
+            for path in sorted((self._root / "sha256").glob("??/*")):
+                with suppress(FileNotFoundError):
+                    found = path.lstat()
+                    uri = asset_uri(path.parent.name + path.name)
+                    if is_asset_uri(uri):
+                        yield Stored(uri, found.st_size, found.st_mtime)
+
+    def remove(self, uri: str, before: float) -> bool:
+        """Remove content that nobody has put since a time (seconds); whether it was. Raises AssetError."""
+        digest = uri.rpartition("/")[2]
+        path = self._place(digest)
+        try:
+            with self._guarding(digest, fcntl.LOCK_EX):
+                if path.lstat().st_mtime >= before:
+                    return False
+                path.unlink()
+                _sync_folder(path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise AssetError(f"{uri} cannot be removed from {self._root}: {error.strerror}") from error
+        return True
+
     def _place(self, digest: str) -> Path:
         # Folders of 256: a million files make folders of 4,000, which every file system handles.
         return self._root / "sha256" / digest[:2] / digest[2:]
@@ -94,6 +129,28 @@ class LocalAssets:
             self.path(asset)
         except (AssetMissing, AssetCorrupt):
             return False
+        return True
+
+    @contextmanager
+    def _guarding(self, digest: str, kind: int) -> Iterator[None]:
+        """Shared by those who put content beside its like, for the one who removes must not come in between."""
+        folder = self._place(digest).parent
+        self._make_folder(folder)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, kind)
+            yield
+        finally:
+            os.close(fd)
+
+    def _renew(self, digest: str) -> bool:
+        """What is there counts as put now; whether that could be said, for it may be another user's."""
+        place = self._place(digest)
+        try:
+            os.utime(place)
+        except PermissionError:
+            return False
+        self._remember(digest, Identity.of(os.stat(place)))
         return True
 
     def _keep(self, file: FileIO, name: str, digest: str) -> None:

@@ -12,7 +12,7 @@ from farandole.cli.say import line, remark
 from farandole.events.errors import NotFound
 
 GROUP = "farandole.commands"
-"""Entry points by which other packages add commands: each names a typer.Typer or a function."""
+"""Entry points by which other packages add commands: each names a Typer or a function; `log.x` adds to our `log`."""
 
 COMMANDS = (
     "new",
@@ -32,8 +32,16 @@ COMMANDS = (
 """In the order in which `--help` lists them; each has a module of its name here, `<name>_command`."""
 
 
-OBSERVING = frozenset({"status", "explain", "timeline", "stuck", "top", "topology", "traces", "observe"})
+OBSERVING = frozenset(
+    (
+        *("status", "explain", "timeline", "lineage", "stuck", "top", "topology", "traces"),
+        *("observe", "projection", "log prune", "asset prune"),
+    )
+)
 """Commands that farandole-observe adds; who asks for one without it hears where it comes from."""
+
+
+_EXTENDED = frozenset(command.partition(" ")[0] for command in OBSERVING if " " in command)
 
 
 def build(argv: Sequence[str]) -> typer.Typer:
@@ -46,8 +54,8 @@ def build(argv: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    asked = next((argument for argument in argv if not argument.startswith("-")), "")
-    wanted, others = _needed(asked) if argv != ["--version"] else ((), ())
+    asked, *rest = [argument for argument in argv if not argument.startswith("-")] or [""]
+    wanted, others = _needed(asked, *rest[:1]) if argv != ["--version"] else ((), ())
     for name in wanted:
         importlib.import_module(f"farandole.cli.{name}_command").add(app)
     for entry in others:
@@ -55,14 +63,20 @@ def build(argv: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _needed(asked: str) -> tuple[Sequence[str], Iterable[importlib.metadata.EntryPoint]]:
+def _needed(asked: str, part: str = "") -> tuple[Sequence[str], Iterable[importlib.metadata.EntryPoint]]:
     """Ours and others' commands that have to be loaded: the one that is asked for, or all of them."""
-    if asked in COMMANDS:
+    if asked in COMMANDS and asked not in _EXTENDED:
         return [asked], ()
     entries = importlib.metadata.entry_points(group=GROUP)
-    named = [entry for entry in entries if entry.name == asked]
-    if asked in OBSERVING and not named:
-        raise NotFound(f"`farandole {asked}` comes with farandole-observe; install it (pip install farandole-observe)")
+    named = [entry for entry in entries if entry.name.partition(".")[0] == asked]
+    there = {entry.name for entry in named}
+    for command in {asked, f"{asked} {part}"} & OBSERVING:
+        if command.replace(" ", ".") not in there:
+            raise NotFound(
+                f"`farandole {command}` comes with farandole-observe; install it (pip install farandole-observe)"
+            )
+    if asked in COMMANDS:
+        return [asked], named
     return ((), named) if named else (COMMANDS, entries)
 
 
@@ -86,11 +100,16 @@ def _mount(app: typer.Typer, entry: importlib.metadata.EntryPoint, asked: str) -
     try:
         found = entry.load()
     except Exception as error:
-        if asked == entry.name:
+        if asked == entry.name.partition(".")[0]:
             raise
         remark(f"command {entry.name!r} cannot be loaded: {type(error).__name__}: {error}")
         return
-    if isinstance(found, typer.Typer):
+    noun, _, verb = entry.name.partition(".")
+    if verb:
+        group = next(group.typer_instance for group in app.registered_groups if group.name == noun)
+        assert group is not None
+        group.command(verb)(found)
+    elif isinstance(found, typer.Typer):
         app.add_typer(found, name=entry.name)
     else:
         app.command(entry.name)(found)

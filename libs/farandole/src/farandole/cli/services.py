@@ -1,40 +1,33 @@
 """From `module:attribute` to a service that can run, with the capacity that the settings give its steps."""
 
 import sys
-import traceback
 from collections.abc import Iterable, Sequence
 
 from farandole.config import Loaded
 from farandole.config.near import or_else
-from farandole.events.errors import ConfigError, FarandoleError
+from farandole.events.errors import ConfigError
 from farandole.runtime.declare import Service, with_capacity
-from farandole.runtime.remote import load_service
+from farandole.runtime.remote import EXAMPLE
+from farandole.targets import load_named
 
 
 def load_services(targets: Iterable[str], loaded: Loaded) -> list[tuple[str, Service]]:
     """Each target with its service. Raises BadInput for what cannot be imported or is no service."""
-    _import_from(loaded)
+    import_from(loaded)
     services = [(target, _load(target, loaded)) for target in dict.fromkeys(targets)]
     _check_names([service for _, service in services])
     return services
 
 
-def _import_from(loaded: Loaded) -> None:
-    """The project's folders come first, so that services are found without being installed."""
+def import_from(loaded: Loaded) -> None:
+    """The project's folders come first, so that targets are found without being installed."""
     folders = [*map(str, loaded.config.path), str(loaded.base)]
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
 
 
 def _load(target: str, loaded: Loaded) -> Service:
     """The service that a target names, its steps with the capacity that is configured. Raises BadInput."""
-    try:
-        service = load_service(target)
-    except FarandoleError:
-        raise
-    except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
-        raise ConfigError(f"{target} cannot be imported: {what}") from error
+    service = load_named(target, Service, example=EXAMPLE)
     for name, capacity in loaded.config.step.get(service.name, {}).items():
         if name not in service.steps:
             place = f"step.{service.name}.{name}"

@@ -2,7 +2,9 @@
 
 Times are RFC 3339 in UTC with milliseconds; durations are seconds; what is not known is null.
 
-- `status`: {"workflows": [workflow…]}, newest first; of one workflow also `left`.
+- `status`: {"workflows": [workflow…], "more", "age", "gaps"}, newest first; of one workflow also `left`. As of every
+  question to the tables: `age`, null before they first lacked nothing; `gaps`: {"cut", "unknown", "undeclared": […]},
+  offsets of the journal that were gone, facts that are not understood, steps that no manifest declares.
 - `events`: {"workflow", "events": [event…]}, in causal order; with `--data` each with its `data`.
 - `publish`: {"id", "source", "workflow", "topic", "partition", "offset"}; where it waited, also `status`, `left`.
 - `dlq list`: {"dead_letters": [letter…]}, latest first; `dlq show`: one letter with `headers` and `value`.

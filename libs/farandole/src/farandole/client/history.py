@@ -11,9 +11,10 @@ from farandole.events.ids import Parent
 from farandole.events.scope import read_scope
 from farandole.fold import EventView, WorkflowState
 from farandole.log.partitioner import partition_of
+from farandole.log.places import records_at
 from farandole.log.ports import Log
 from farandole.log.reading import to_the_end
-from farandole.log.record import Record
+from farandole.log.record import Place, Record
 
 _BATCH = 1000
 
@@ -25,8 +26,8 @@ async def envelopes(log: Log, state: WorkflowState) -> list[Envelope]:
     for view in state.events:
         if view.place is None:
             elsewhere[view.topic].append(view)
-        elif (record := await log.fetch(*view.place)) is not None:
-            _note(record, found)
+    async for record in records_at(log, (Place(*view.place) for view in state.events if view.place is not None)):
+        _note(record, found)
     for topic, views in elsewhere.items():
         wanted = {Parent(view.source, view.id) for view in views}
         await _search(log, topic, views, wanted=wanted, since=state.summary.started, found=found)

@@ -9,7 +9,8 @@ Keys = tuple[str, ...]
 """A setting's name, one part a level."""
 
 _SQLITE = "sqlite:///"
-_PLACES = ("assets", "scratch", "schemas")
+_PLACES = ("archive", "assets", "scratch", "schemas")
+_URLS = ("log", "store")
 _LISTS = ("roots", "path")
 
 
@@ -49,8 +50,9 @@ def rebased(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
             found = [part for part in found.split(os.pathsep) if part]
         if isinstance(found, list | tuple) and all(isinstance(part, str | Path) for part in found):
             result[name] = [_absolute(part, base) for part in found]
-    if isinstance(result.get("log"), str):
-        result["log"] = rebased_url(result["log"], base)
+    for name in _URLS:
+        if isinstance(result.get(name), str):
+            result[name] = rebased_url(result[name], base)
     return result
 
 

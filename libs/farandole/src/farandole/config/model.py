@@ -76,7 +76,8 @@ class Config(BaseSettings):
     """All settings. Relative places in `farandole.toml` are relative to its folder.
 
     `log`: URL of the event log. `store`: URL of the tables that farandole-observe keeps; empty: beside an embedded
-    log, in memory for any other. `assets`: folder of the asset store. `roots`: folders whose files a `file:` URI
+    log, in memory for any other. `archive`: folder of what `farandole log prune` took out of the log, which observers
+    read with the rest. `assets`: folder of the asset store. `roots`: folders whose files a `file:` URI
     may name. `scratch`: parent of the folders that attempts work in. `schemas`: folder of the exported schemas.
     `path`: folders that services are imported from, beside the project's own. `partitions`: of the topics that a
     service creates. `grace`: seconds that what runs is given to end when its service stops or scales out.
@@ -96,6 +97,7 @@ class Config(BaseSettings):
     )
     log: str = "sqlite:///var/farandole/log.db"
     store: str = ""
+    archive: Path | None = None
     assets: Path = Path("var/farandole/assets")
     roots: Paths = ()
     scratch: Path | None = None

@@ -18,11 +18,12 @@ FarandoleError
 │   ├── AssetRefused           a URI that may not be read (terminal)
 │   ├── AssetMissing           the content is not in the store (retried)
 │   └── AssetCorrupt           the content does not have its digest or length (terminal)
-└── StepError              an attempt ended without an outcome
-    ├── ProgramFailed          an external program ended with a non-zero code
-    ├── TimedOut               the attempt passed its timeout
-    ├── WorkerDied             the worker process of the attempt ended
-    └── RetryAfter             the other side says when to come back
+├── StepError              an attempt ended without an outcome
+│   ├── ProgramFailed          an external program ended with a non-zero code
+│   ├── TimedOut               the attempt passed its timeout
+│   ├── WorkerDied             the worker process of the attempt ended
+│   └── RetryAfter             the other side says when to come back
+└── ProjectionStopped      a function of a projection failed on a record: it stands before this record
 """
 
 
@@ -133,3 +134,7 @@ class RetryAfter(StepError):
 
     def __reduce__(self) -> tuple[type["RetryAfter"], tuple[float | str, str]]:
         return type(self), (self.delay, str(self.why))
+
+
+class ProjectionStopped(FarandoleError):
+    """A function of a projection failed on a record; what was folded before it is kept, and nothing is lost."""

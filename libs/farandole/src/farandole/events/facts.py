@@ -110,8 +110,13 @@ _KINDS = frozenset(Fact.model_fields["fact"].annotation.__args__)  # type: ignor
 
 def read_facts(data: bytes) -> list[Fact]:
     """The facts of one journal record; kinds of a later version are skipped. Raises ValueError."""
+    return read_known(data)[0]
+
+
+def read_known(data: bytes) -> tuple[list[Fact], int]:
+    """The same, and how many were skipped. Raises ValueError."""
     entries = from_json(data)
     if not isinstance(entries, list):
         raise ValueError("a journal record is a list of facts")
     known = [entry for entry in entries if isinstance(entry, dict) and str(entry.get("fact")) in _KINDS]
-    return [Fact.model_validate(entry) for entry in known]
+    return [Fact.model_validate(entry) for entry in known], len(entries) - len(known)

@@ -1,11 +1,13 @@
 """What a service declares of itself; the topology is nothing but the manifests together."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 MANIFEST = "farandole.manifest"
 MANIFEST_VERSION = 1
+CONFIGURED_KEPT = 20
+"""Changes of its settings that the manifest of a version remembers."""
 
 
 class _Part(BaseModel):
@@ -45,8 +47,21 @@ class Interval(_Part):
     until: float | None = None
 
 
+class Configured(_Part):
+    """What a step was configured with from a time on (seconds since the epoch): by settings class and field, as JSON,
+    without secrets.
+    """
+
+    since: float
+    values: dict[str, dict[str, Any]]
+
+
 class StepManifest(_Part):
-    """One step's contract and settings."""
+    """One step's contract and settings.
+
+    `configured`: the service's own settings, in the order in which they came into force, the last `CONFIGURED_KEPT`;
+    None where an older library declared the version.
+    """
 
     name: str
     inputs: list[InPort]
@@ -57,6 +72,7 @@ class StepManifest(_Part):
     runs: Literal["async", "thread", "process"] = "async"
     timeout: float | None = None
     attempts: int = 1
+    configured: list[Configured] | None = None
 
     @property
     def consumed(self) -> frozenset[tuple[str, int]]:

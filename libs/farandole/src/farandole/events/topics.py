@@ -18,3 +18,8 @@ def state(service: str, step: str) -> str:
 def dead_letters(service: str) -> str:
     """A service's dlq: original bytes with reason headers."""
     return f"{service}.dlq"
+
+
+def forwarder(producer: str, topic: str) -> str:
+    """The group that re-keys one topic for a step (`service/step`)."""
+    return f"{producer}/{topic}"

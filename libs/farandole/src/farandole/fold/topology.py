@@ -18,7 +18,7 @@ ALWAYS = (Interval(),)
 class StepInfo:
     """A step as its service's versions declare it.
 
-    `contract`: of the latest version that has it. `topics`: per topic the merged intervals in which it
+    `contract`: of the latest version that has it, but for its settings. `topics`: per topic the merged intervals in which it
     subscribed. `exists`: it subscribes still; where not, what it owes will not move by itself.
     """
 
@@ -123,7 +123,8 @@ def _steps(service: str, versions: list[Manifest]) -> Iterator[StepInfo]:
     names = sorted({step.name for manifest in versions for step in manifest.steps})
     for name in names:
         having = [(m.at, next((s for s in m.steps if s.name == name), None)) for m in versions]
-        contract = next(step for _, step in reversed(having) if step is not None)
+        declared = next(step for _, step in reversed(having) if step is not None)
+        contract = declared.model_copy(update={"configured": None})  # settings change who takes what as little as time
         topics = {topic: _intervals(topic, having) for topic in _topics(having)}
         exists = any(intervals[-1].until is None for intervals in topics.values() if intervals)
         yield StepInfo(f"{service}/{name}", contract, topics, exists)

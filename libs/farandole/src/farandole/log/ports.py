@@ -194,6 +194,15 @@ class Log(Protocol):
         """The first offset whose record was taken at or after `time`; the end where there is none."""
         ...
 
+    async def prune(self, before: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Remove for good what lies before these offsets in partitions that keep all; where each begins now.
+
+        What was written together goes together, so it may begin somewhat earlier than asked for. Nobody is asked: what
+        a group has not handled yet is lost to it, and its next member says so. Raises ConfigError for a partition that
+        does not exist or is compacted, and for an offset beyond its end; then nothing is removed.
+        """
+        ...
+
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """The group's committed positions, for partitions that it ever committed."""
         ...

@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from farandole.events import topics
 from farandole.events.codec import decode
 from farandole.events.envelope import Envelope
 from farandole.events.errors import DecodeError
@@ -13,7 +14,6 @@ from farandole.runtime.absence import read_absence
 from farandole.runtime.delivery import FROM
 from farandole.runtime.gather import member_of
 from farandole.runtime.plan import Plan
-from farandole.runtime.start import forwarder_group
 
 BATCH = 500
 
@@ -27,7 +27,7 @@ class Forwarder:
 
     async def run(self, log: Log) -> None:
         """Forward until cancelled; raises LogUnavailable when the log does not go on."""
-        group = forwarder_group(self._plan.producer, self._topic)
+        group = topics.forwarder(self._plan.producer, self._topic)
         self._sub = await log.subscribe(Interest(group, self._topic, self._plan.step.policy.start))
         leases: dict[int, Lease] = {}
         while True:

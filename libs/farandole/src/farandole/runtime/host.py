@@ -11,6 +11,7 @@ from farandole.events import topics
 from farandole.events.errors import DeclarationError
 from farandole.log.hooks import Hooks
 from farandole.log.ports import Log
+from farandole.runtime.configured import configured
 from farandole.runtime.context import Tools
 from farandole.runtime.declare import AnyStep, Service
 from farandole.runtime.forward import Forwarder
@@ -149,7 +150,8 @@ class Host:
         for step in steps:
             if step.policy.start == "now" and step.name not in known:
                 await begin_now(self._log, step)
-        manifest = make_manifest(self._service, steps, before, self._log.clock.now())
+        settings = {step.name: configured(self._service, step, self._provided) for step in steps}
+        manifest = make_manifest(self._service, steps, before, self._log.clock.now(), settings)
         latest = max(before, key=lambda m: m.at, default=None)
         # After a rollback the version that runs has to be the latest one again, for the fold goes by that.
         if not same_but_for_time(manifest, latest):

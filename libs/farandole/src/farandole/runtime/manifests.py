@@ -1,13 +1,16 @@
 """Makes a service's manifest from its declaration and from what was declared before."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
 from farandole.events.ids import content_id
 from farandole.events.manifest import (
+    CONFIGURED_KEPT,
     MANIFEST,
     MANIFEST_VERSION,
+    Configured,
     InPort,
     Interval,
     Manifest,
@@ -21,15 +24,32 @@ from farandole.runtime.bind import EventClass
 from farandole.runtime.declare import AnyStep, Service
 
 
-def make_manifest(service: Service, steps: Iterable[AnyStep], before: Iterable[Manifest], now: float) -> Manifest:
-    """The manifest of this version. A step keeps the intervals it had; a new one begins as it declares."""
+def make_manifest(
+    service: Service,
+    steps: Iterable[AnyStep],
+    before: Iterable[Manifest],
+    now: float,
+    settings: Mapping[str, dict[str, Any]] | None = None,
+) -> Manifest:
+    """The manifest of this version. A step keeps the intervals it had; a new one begins as it declares.
+
+    `settings`: by step, what it is configured with; what it was configured with before is kept beside.
+    """
     earlier = sorted((m for m in before if m.service == service.name), key=lambda m: m.at)
     known = {step.name: step.intervals for manifest in earlier for step in manifest.steps}
+    same = (m for m in earlier if m.version == service.version)
+    configured = {step.name: step.configured for manifest in same for step in manifest.steps}
+    settings = settings or {}
     return Manifest(
         service=service.name,
         version=service.version,
         published=[*_published(service, steps)],
-        steps=[_step(step, known.get(step.name), now) for step in steps],
+        steps=[
+            _step(step, known.get(step.name), now).model_copy(
+                update={"configured": _configured(configured.get(step.name) or [], settings.get(step.name, {}), now)}
+            )
+            for step in steps
+        ],
         at=now,
     )
 
@@ -75,6 +95,12 @@ def _step(step: AnyStep, intervals: list[Interval] | None, now: float) -> StepMa
         timeout=policy.timeout,
         attempts=policy.retry.attempts,
     )
+
+
+def _configured(before: list[Configured], values: dict[str, Any], now: float) -> list[Configured]:
+    if (before[-1].values if before else {}) == values:
+        return before
+    return [*before, Configured(since=now, values=values)][-CONFIGURED_KEPT:]
 
 
 def _names(types: Iterable[EventClass]) -> list[tuple[str, int]]:

@@ -29,7 +29,7 @@ class Provided:
         """
         for step in steps:
             for _, kind in step.signature.settings:
-                self._setting(kind)
+                self.setting(kind)
             for name in step.signature.resources:
                 await self._resource(name, ())
 
@@ -42,7 +42,8 @@ class Provided:
         """Close the resources, last opened first."""
         await self._stack.aclose()
 
-    def _setting(self, kind: type[BaseSettings]) -> BaseSettings:
+    def setting(self, kind: type[BaseSettings]) -> BaseSettings:
+        """The settings of a class, read once. Raises ConfigError."""
         if kind not in self._settings:
             replaced = self._values.get(kind.__name__)
             self._settings[kind] = replaced if replaced is not None else load_settings(kind, self._service.name)
@@ -59,7 +60,7 @@ class Provided:
             if parameter == "return":
                 continue
             if isinstance(hint, type) and issubclass(hint, BaseSettings):
-                arguments[parameter] = self._setting(hint)
+                arguments[parameter] = self.setting(hint)
             else:
                 arguments[parameter] = await self._resource(parameter, (*asking, name))
         self._values[name] = await self._enter(resource, arguments)

@@ -12,7 +12,7 @@ import msgspec
 from farandole.assets.local import LocalAssets
 from farandole.assets.resolve import Resolver
 from farandole.events.envelope import Envelope
-from farandole.events.errors import ConfigError, DecodeError, RetryAfter
+from farandole.events.errors import DecodeError, RetryAfter
 from farandole.log.hooks import Attempt, Hooks
 from farandole.runtime.bind import Signature
 from farandole.runtime.context import Context, Tools
@@ -22,8 +22,12 @@ from farandole.runtime.given import Given, Item, Undeclared
 from farandole.runtime.invoke import Wanted, arguments, call, wanted
 from farandole.runtime.pool import RemoteError
 from farandole.runtime.provide import Provided
+from farandole.targets import load_target
 from farandole.telemetry.compose import compose
 from farandole.telemetry.logging import LoggingHooks, configure_logging
+
+EXAMPLE = "tiling.steps:service"
+"""What names a service."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
@@ -61,21 +65,6 @@ def revive(error: RemoteError) -> BaseException:
     return Undeclared(error.text) if "Undeclared" in names else error
 
 
-def load_service(target: str) -> Service:
-    """The service that `module:attribute` names. Raises ConfigError with the remedy."""
-    module_name, _, attribute = target.partition(":")
-    if not module_name or not attribute:
-        raise ConfigError(f"{target!r} names no service; write module:attribute, such as tiling.steps:service")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{target}: {error}; install it, or run where it can be imported") from error
-    found = getattr(module, attribute, None)
-    if not isinstance(found, Service):
-        raise ConfigError(f"{target}: {attribute!r} is no Service in {module_name}")
-    return found
-
-
 def make_tools(assets: str, roots: Sequence[str], scratch: str) -> Tools:
     """The tools of a process; an empty `assets` means that no store is configured."""
     if not assets:
@@ -110,7 +99,7 @@ def serve(args: Sequence[str]) -> "Serving":
     if logging:
         level, _, form = logging.partition(" ")
         configure_logging(level, {"json": True, "console": False}.get(form))
-    service = load_service(target)
+    service = load_target(target, Service, example=EXAMPLE)
     hooks = [LoggingHooks(), *([] if not ratio else [_tracing(float(ratio))])]
     return Serving(service, service.steps[name], make_tools(assets, roots, scratch), compose(hooks))
 

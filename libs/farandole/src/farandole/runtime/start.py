@@ -16,12 +16,7 @@ async def begin_now(log: Log, step: AnyStep) -> None:
         await _begin(log, Interest(step.producer, types[0], "now", inbox, state))
         return
     for name in types:
-        await _begin(log, Interest(forwarder_group(step.producer, name), name, "now"))
-
-
-def forwarder_group(producer: str, topic: str) -> str:
-    """The group that re-keys one topic for a step."""
-    return f"{producer}/{topic}"
+        await _begin(log, Interest(topics.forwarder(step.producer, name), name, "now"))
 
 
 async def _begin(log: Log, interest: Interest) -> None:

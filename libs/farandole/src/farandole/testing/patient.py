@@ -64,6 +64,11 @@ class PatientLog:
         self._passing("offset_at")
         return await self._log.offset_at(topic, partition, time)
 
+    async def prune(self, before: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """As the port says."""
+        self._passing("prune")
+        return await self._log.prune(before)
+
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """As the port says."""
         self._passing("committed")

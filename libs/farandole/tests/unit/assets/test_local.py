@@ -377,3 +377,35 @@ def test_a_writers_file_is_locked_while_it_is_written(
 def with_path() -> dict[str, str]:
     """The environment, with this process's import path."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_what_is_removed_is_gone_and_what_was_put_again_stays(store: LocalAssets, source: Path) -> None:
+    """Putting content that is there makes it young; what is there is listed with the time at which it was put."""
+    asset = store.put(source, "x/y")
+    place = store.path(asset)
+    os.utime(place, (1e9, 1e9))
+    assert [(one.uri, one.size, one.put) for one in store.stored()] == [(asset.uri, len(CONTENT), 1e9)]
+    assert not store.remove(asset.uri, 1e9)
+    store.put(source, "x/y")
+    assert not store.remove(asset.uri, 1e9 + 1)
+    os.utime(place, (1e9, 1e9))
+    assert store.remove(asset.uri, 1e9 + 1)
+    assert not store.remove(asset.uri, 1e9 + 1)
+    assert list(store.stored()) == []
+    with pytest.raises(AssetMissing):
+        store.path(asset)
+    assert store.path(store.put(source, "x/y")).read_bytes() == CONTENT
+
+
+def test_nothing_is_removed_between_being_found_and_being_put(store: LocalAssets, source: Path) -> None:
+    """Two at once, over and over: whoever has put content finds it."""
+    place = store.path(store.put(source, "x/y"))
+    removed = 0
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(300):
+            os.utime(place, (1e9, 1e9))
+            taking = threads.submit(LocalAssets(store._root).remove, f"asset:sha256/{DIGEST}", 1e9 + 1)
+            threads.submit(LocalAssets(store._root).put, source, "x/y").result()
+            removed += taking.result()
+            assert place.read_bytes() == CONTENT
+    assert removed, "never were both at work at once"

@@ -153,6 +153,16 @@ def _install(monkeypatch: pytest.MonkeyPatch, *entries: _Entry) -> None:
     )
 
 
+def test_other_packages_add_to_our_commands(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """A verb beside ours; without one of that package's ours are there."""
+    _install(monkeypatch, _Entry("log.count", lambda: print("seven")))
+    assert main(["log", "count"]) == Code.DONE
+    assert capsys.readouterr().out == "seven\n"
+    assert main(["log", "--help"]) == Code.DONE
+    assert "backup" in (shown := capsys.readouterr().out)
+    assert "count" in shown
+
+
 def test_other_packages_add_commands(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """A function, or an application of several."""
     several = typer.Typer()
@@ -190,7 +200,7 @@ def test_a_command_of_a_package_that_is_not_installed_says_which(
     """Exit 4, and how to get it."""
     _install(monkeypatch)
     for command in sorted(OBSERVING):
-        assert main([command]) == Code.NOT_FOUND
+        assert main(command.split()) == Code.NOT_FOUND
         assert "pip install farandole-observe" in _error(capsys)
 
 

@@ -97,7 +97,7 @@ def test_a_poll_that_fails_loses_neither_lease_nor_record(stage: Stage) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize(
-    "operation", ["ensure", "topics", "reader", "fetch", "spans", "offset_at", "committed", "leases", "read"]
+    "operation", ["ensure", "topics", "reader", "fetch", "spans", "offset_at", "prune", "committed", "leases", "read"]
 )
 def test_every_operation_can_fail_and_be_repeated(operation: str, stage: Stage) -> None:
     """At every stage; the second time it succeeds."""
@@ -112,6 +112,7 @@ def test_every_operation_can_fail_and_be_repeated(operation: str, stage: Stage) 
             "fetch": lambda: log.fetch("in", 0, 0),
             "spans": lambda: log.spans(["in"]),
             "offset_at": lambda: log.offset_at("in", 0, 0.0),
+            "prune": lambda: log.prune({("in", 0): 1}),
             "committed": lambda: log.committed("g/s"),
             "leases": log.leases,
             "read": lambda: reader.poll(limit=10),

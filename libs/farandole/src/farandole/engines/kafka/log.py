@@ -18,11 +18,13 @@ from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import listed
 from farandole.engines.kafka.positions import as_committed, positions_of
+from farandole.engines.kafka.pruning import cut
 from farandole.engines.kafka.reader import KafkaReader, as_record, one_record
 from farandole.engines.kafka.subscription import KafkaSubscription, Parts
 from farandole.engines.kafka.transactor import Transactor
 from farandole.events.errors import ConfigError, LogUnavailable
 from farandole.log.ports import Capabilities, Clock, Interest, Lease
+from farandole.log.pruning import check_prunable
 from farandole.log.record import NewRecord, Place, Record, Span, TopicPartition, TopicSpec
 
 _COMMIT_LIMIT = 2_000
@@ -131,6 +133,17 @@ class KafkaLog:
         moment = max(0, math.ceil(round(time * 1000, 3)))
         found = (await listed(self._admin, [place], OffsetSpec.for_timestamp(moment)))[place]
         return found if found >= 0 else (await self._ends.of([place]))[place]
+
+    async def prune(self, before: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """See `Log.prune`."""
+        wanted = dict(before)
+        specs = {spec.name: spec for spec in await self.topics()}
+        spans = await self.spans(sorted({topic for topic, _ in wanted}))
+        check_prunable(wanted, spans, {name for name, spec in specs.items() if spec.compacted})
+        outer = {(self._names.outer(topic), number): (topic, number) for topic, number in wanted}
+        cuts = {there: wanted[place] for there, place in outer.items() if wanted[place] > spans[place].start}
+        begun = await cut(self._admin, cuts)
+        return {place: begun.get(there, spans[place].start) for there, place in outer.items()}
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """See `Log.committed`."""

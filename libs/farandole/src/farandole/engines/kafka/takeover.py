@@ -15,8 +15,9 @@ from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
 from farandole.engines.kafka.offsets import Place, listed
 from farandole.engines.kafka.positions import Position, Positions
-from farandole.events.errors import LogError
 from farandole.log.ports import Interest, Lease
+from farandole.log.pruning import gone_unhandled
+from farandole.log.record import Place as At
 
 
 class Scene(NamedTuple):
@@ -94,8 +95,5 @@ def _start(
     if position is None:
         return last[place] if topic == scene.interest.topic and scene.interest.start == "now" else first[place]
     if position.offset < first[place]:
-        raise LogError(
-            f"{scene.interest.group} is to go on at {topic}/{number}/{position.offset}, but the log begins at "
-            f"{first[place]}: what lay between is gone unhandled. Restore it, or set the position by hand, knowing that"
-        )
+        raise gone_unhandled(scene.interest.group, At(topic, number, position.offset), first[place])
     return position.offset

@@ -79,6 +79,11 @@ class MemoryLog:
         """As the port says. Raises ConfigError where there is no such partition."""
         return await self._handle.read("offset_at", lambda: self._cluster.topics.at(topic, partition).offset_at(time))
 
+    async def prune(self, before: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """As the port says; here each begins just where it was asked for."""
+        wanted = dict(before)
+        return await self._handle.write("prune", lambda: self._cluster.topics.prune(wanted))
+
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """As the port says."""
         return await self._handle.read("committed", lambda: dict(self._cluster.positions.get(group, {})))

@@ -14,8 +14,9 @@ _time = attrgetter("time")
 
 
 class Partition(Protocol):
-    """Records in offset order, from offset 0."""
+    """Records in offset order. `start`: the offset before which all was removed."""
 
+    start: int
     end: int
 
     def write(self, new: NewRecord, number: int, now: float) -> int:
@@ -34,20 +35,24 @@ class Partition(Protocol):
         """The first kept offset whose record was taken at or after `time`; the end where there is none."""
         ...
 
+    def cut(self, before: int) -> None:
+        """Remove what lies before this offset; never called where only the latest are kept."""
+        ...
+
 
 class PlainPartition:
-    """Every record is kept; its offset is its index."""
+    """Every record is kept until it is pruned."""
 
-    __slots__ = ("_records", "end")
+    __slots__ = ("_records", "end", "start")
 
     def __init__(self) -> None:
-        self.end = 0
+        self.start = self.end = 0
         self._records: list[Record] = []
 
     def write(self, new: NewRecord, number: int, now: float) -> int:
         """Append one record; its offset."""
         offset = self.end
-        if offset:
+        if self._records:
             now = max(now, self._records[-1].time)
         self._records.append(Record(new.topic, number, offset, now, new.key, new.value, new.headers))
         self.end = offset + 1
@@ -55,25 +60,31 @@ class PlainPartition:
 
     def read(self, offset: int, limit: int) -> tuple[list[Record], int]:
         """At most `limit` records from `offset` on, and the offset at which to go on."""
-        found = self._records[max(0, offset) : max(0, offset) + limit]
-        return found, offset + len(found)
+        first = max(0, offset - self.start)
+        found = self._records[first : first + limit]
+        return found, max(offset, self.start) + len(found)
 
     def at(self, offset: int) -> Record | None:
         """The record of this offset."""
-        return self._records[offset] if 0 <= offset < self.end else None
+        return self._records[offset - self.start] if self.start <= offset < self.end else None
 
     def offset_at(self, time: float) -> int:
         """The first offset whose record was taken at or after `time`; the end where there is none."""
-        return bisect_left(self._records, time, key=_time)
+        return self.start + bisect_left(self._records, time, key=_time)
+
+    def cut(self, before: int) -> None:
+        """Remove what lies before this offset."""
+        del self._records[: max(0, before - self.start)]
+        self.start = max(self.start, before)
 
 
 class CompactedPartition:
     """Only the latest record per key is read; overwritten ones are swept when they are the larger part."""
 
-    __slots__ = ("_latest", "_now", "_records", "end")
+    __slots__ = ("_latest", "_now", "_records", "end", "start")
 
     def __init__(self) -> None:
-        self.end = 0
+        self.start = self.end = 0
         self._now = 0.0
         self._records: list[Record] = []
         self._latest: dict[bytes | None, int] = {}
@@ -111,6 +122,10 @@ class CompactedPartition:
             if self._kept(self._records[index]):
                 return self._records[index].offset
         return self.end
+
+    def cut(self, before: int) -> None:
+        """It is refused before it comes here."""
+        raise NotImplementedError
 
     def _kept(self, record: Record) -> bool:
         return self._latest.get(record.key) == record.offset

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from farandole.engines.memory.cluster import TOPICS, Cluster
 from farandole.engines.memory.handle import Handle
 from farandole.events.errors import ConfigError, LogError
-from farandole.log.record import Record, TopicPartition
+from farandole.log.pruning import gone_unread
+from farandole.log.record import Place, Record, TopicPartition
 
 
 class MemoryReader:
@@ -59,6 +60,8 @@ class MemoryReader:
         records: list[Record] = []
         for place in self._cluster.chance.order(list(self._positions)):
             partition = self._cluster.topics.at(*place)
+            if self._positions[place] < partition.start:
+                raise gone_unread(Place(*place, self._positions[place]), partition.start)
             found, position = partition.read(self._positions[place], limit - len(records))
             records += found
             if found:  # to the end of the line
@@ -73,8 +76,8 @@ class MemoryReader:
         appeared = [topic for topic in self._missing if self._cluster.topics.partitions(topic)]
         for topic in appeared:
             self._missing.remove(topic)
-            for number in range(len(self._cluster.topics.partitions(topic))):
-                self._positions[topic, number] = self._start.get((topic, number), 0)
+            for number, partition in enumerate(self._cluster.topics.partitions(topic)):
+                self._positions[topic, number] = self._start.get((topic, number), partition.start)
 
     def _awaited(self) -> list[Hashable]:
         return [*self._positions, *([TOPICS] if self._missing else ())]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from farandole.engines.memory.chance import Chance
 from farandole.engines.memory.partition import Partition
 from farandole.log.ports import Lease
-from farandole.log.record import Record
+from farandole.log.pruning import gone_unhandled
+from farandole.log.record import Place, Record
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +56,9 @@ class Streams:
         records: list[Record] = []
         for key in self._chance.order([key for key, stream in self._streams.items() if stream.readable]):
             stream = self._streams[key]
+            if stream.position < stream.partition.start:
+                place = Place(stream.topic, stream.lease.partition, stream.position)
+                raise gone_unhandled(stream.lease.group, place, stream.partition.start)
             found, stream.position = stream.partition.read(stream.position, limit - len(records))
             if found:
                 records += found

@@ -154,7 +154,7 @@ class MemorySubscription:
         if committed is not None:
             return committed
         if self._interest.start == "beginning" or topic == self._interest.inbox:
-            return 0
+            return partition.start
         if "now-forgotten" not in self._cluster.mutants:
             self._cluster.move(self._group.name, topic, number, partition.end)
         return partition.end

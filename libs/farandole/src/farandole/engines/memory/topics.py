@@ -1,11 +1,12 @@
 """The topics of a cluster: which there are, what they accept, and where a record goes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from farandole.engines.memory.handle import Handle
 from farandole.engines.memory.partition import CompactedPartition, Partition, PlainPartition
 from farandole.events.errors import ConfigError, RecordRefused
 from farandole.log.partitioner import partition_of
+from farandole.log.pruning import check_prunable
 from farandole.log.record import NewRecord, Place, Span, TopicPartition, TopicSpec
 
 RECORD_LIMIT = 1024 * 1024 + 64 * 1024
@@ -60,10 +61,18 @@ class Topics:
     def spans(self, names: Iterable[str]) -> dict[TopicPartition, Span]:
         """Start and end of every partition of those topics that exist."""
         return {
-            (name, number): Span(0, partition.end)
+            (name, number): Span(partition.start, partition.end)
             for name in names
             for number, partition in enumerate(self.partitions(name))
         }
+
+    def prune(self, before: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Remove what lies before these offsets, or nothing; where each begins now. Raises ConfigError."""
+        spans = self.spans({topic for topic, _ in before})
+        check_prunable(before, spans, {name for name, spec in self._specs.items() if spec.compacted})
+        for (topic, number), offset in before.items():
+            self.at(topic, number).cut(offset)
+        return {place: self.at(*place).start for place in before}
 
     def check(self, records: Iterable[NewRecord]) -> None:
         """Raise RecordRefused where one of them cannot be written."""

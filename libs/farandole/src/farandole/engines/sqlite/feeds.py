@@ -11,7 +11,8 @@ from farandole.engines.sqlite.catalog import Topic
 from farandole.engines.sqlite.database import scalar
 from farandole.engines.sqlite.frames import decode, decode_headers
 from farandole.engines.sqlite.schema import OFFSET_BITS, frame_id, offset_of
-from farandole.log.record import Record
+from farandole.log.pruning import gone_unread
+from farandole.log.record import Place, Record
 
 _ENDS = """
 SELECT json_group_array(json_array(p.id, p.next))
@@ -20,6 +21,7 @@ FROM json_each(?) AS j CROSS JOIN position AS p ON p.id = j.value
 _FAR = (1 << OFFSET_BITS) - 1
 _FRAMES = "SELECT id, time, body FROM frame WHERE id >= ? AND id < ? ORDER BY id"
 _FRAME_BEFORE = "SELECT max(id) FROM frame WHERE id >= ? AND id <= ?"
+_FIRST = "SELECT min(id) FROM frame WHERE id >= ? AND id < ?"
 _ROWS = "SELECT id, time, key, value, headers FROM latest WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 _SECOND = 1e6
 _ends_decoder = msgspec.json.Decoder(list[tuple[int, int]])
@@ -70,6 +72,7 @@ class Feed:
             first = scalar(db, _FRAME_BEFORE, frame_id(self.tp, 0), start)
             skip, start = (start - first, first) if first is not None else (0, start)
             self.aligned = True
+        wanted = offset_of(start)
         found: list[Record] = []
         frames = db.execute(_FRAMES, (start, frame_id(self.tp, self.end)))
         try:
@@ -79,10 +82,11 @@ class Feed:
                     break
         finally:
             frames.close()  # an open cursor would hold back the WAL
+        reached = found[0].offset if found else wanted if self.end == _FAR else self.end
+        if reached != wanted:  # frames follow each other without a gap: this was pruned
+            raise gone_unread(Place(self.topic.name, self.partition, self._next), reached)
         if found:
             self._next = found[-1].offset + 1
-        elif self.end != _FAR:
-            self._next = self.end
         return found[skip:] if skip else found
 
     def _read_rows(self, db: apsw.Connection, limit: int) -> list[Record]:
@@ -116,6 +120,15 @@ class Rota:
             while len(found) < limit and (more := feed.take(db, limit - len(found))):
                 found += more
         return found
+
+
+def begin(db: apsw.Connection, topic: Topic, partition: int, end: int) -> int:
+    """The offset of the first record that was not pruned; `end` where none is left."""
+    if topic.compacted:
+        return 0
+    tp = topic.tp(partition)
+    first = scalar(db, _FIRST, frame_id(tp, 0), frame_id(tp + 1, 0))
+    return end if first is None else offset_of(first)
 
 
 def look_at_ends(db: apsw.Connection, feeds: Sequence[Feed]) -> None:

@@ -7,12 +7,15 @@ import apsw
 
 from farandole.engines.sqlite.catalog import Topic
 from farandole.engines.sqlite.database import rows, scalar
-from farandole.engines.sqlite.feeds import Feed
+from farandole.engines.sqlite.feeds import Feed, begin
 from farandole.engines.sqlite.groups import Member
 from farandole.engines.sqlite.schema import TP_BITS, position_id
 from farandole.log.ports import Interest, Lease, Polled
+from farandole.log.pruning import gone_unhandled
+from farandole.log.record import Place
 
 _HELD = "SELECT id, epoch, revoking FROM lease WHERE id >= ? AND id < ? AND member = ?"
+_POSITION = "SELECT next FROM position WHERE id = ?"
 _TP = (1 << TP_BITS) - 1
 
 
@@ -119,12 +122,17 @@ class Holdings:
         number = (id & _TP) - self._ground.topic.first
         lease = Lease(self._interest.group, self._ground.topic.name, number, epoch)
         topics = [topic for topic in (self._ground.topic, self._ground.inbox) if topic is not None]
-        feeds = [Feed(topic, number, _position(db, group, topic.tp(number))) for topic in topics]
+        feeds = [Feed(topic, number, self._position(db, group, topic, number)) for topic in topics]
         held = self._held[id] = Held(lease, feeds, ready=self._ground.state is None)
         self._feeds = None
         self._news.granted.append(lease)
         return held
 
-
-def _position(db: apsw.Connection, group: int, tp: int) -> int:
-    return scalar(db, "SELECT next FROM position WHERE id = ?", position_id(group, tp)) or 0
+    def _position(self, db: apsw.Connection, group: int, topic: Topic, number: int) -> int:
+        """Where the group goes on. Raises LogError where that was pruned."""
+        tp = topic.tp(number)
+        start = begin(db, topic, number, scalar(db, _POSITION, position_id(0, tp)))
+        found: int | None = scalar(db, _POSITION, position_id(group, tp))
+        if found is not None and found < start:
+            raise gone_unhandled(self._interest.group, Place(topic.name, number, found), start)
+        return start if found is None else found

@@ -19,6 +19,7 @@ from farandole.engines.sqlite.identities import Identity
 from farandole.engines.sqlite.lock import FileLock
 from farandole.engines.sqlite.opening import check_settings, lock_path, open_file
 from farandole.engines.sqlite.process import this_process
+from farandole.engines.sqlite.pruning import cut
 from farandole.engines.sqlite.pulse import Pulse
 from farandole.engines.sqlite.reader import SqliteReader
 from farandole.engines.sqlite.registry import Host
@@ -29,6 +30,7 @@ from farandole.engines.sqlite.watch import Noted, Watch, unnoted
 from farandole.engines.sqlite.writer import Parts, Writer
 from farandole.events.errors import ConfigError, LogUnavailable
 from farandole.log.ports import Capabilities, Clock, Interest, Lease
+from farandole.log.pruning import check_prunable
 from farandole.log.record import NewRecord, Place, Record, Span, TopicPartition, TopicSpec
 
 LEASE = 6.0
@@ -148,6 +150,20 @@ class SqliteLog:
         """See `Log.offset_at`. Raises ConfigError where the partition does not exist."""
         db, catalog = self._handle.db, self._handle.catalog
         return await self._handle.read(lambda: queries.offset_at(db, catalog, topic, partition, time))
+
+    async def prune(self, before: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """See `Log.prune`."""
+        wanted = dict(before)
+        topics = sorted({topic for topic, _ in wanted})
+        spans = await self.spans(topics)
+        catalog = self._handle.catalog
+        check_prunable(wanted, spans, {name for name in topics if (found := catalog.find(name)) and found.compacted})
+        for place, offset in wanted.items():
+            part = partial(cut, topic=catalog.get(place[0]), partition=place[1], before=offset)
+            while await self._handle.run(part):
+                pass
+        spans = await self.spans(topics)
+        return {place: spans[place].start for place in wanted}
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """See `Log.committed`."""

@@ -12,6 +12,7 @@ from farandole.engines.sqlite import schema
 from farandole.engines.sqlite.catalog import Topic, read_topics
 from farandole.engines.sqlite.database import connect, connect_reader, opening, rows, scalar
 from farandole.engines.sqlite.frames import decode, decode_headers
+from farandole.engines.sqlite.pruning import stated_begins
 from farandole.events.errors import BadInput, FarandoleError, LogFormatError
 
 _SECOND = 1e6
@@ -91,7 +92,7 @@ def _findings(db: apsw.Connection) -> Iterator[str]:
 def _frames(db: apsw.Connection, topic: Topic, partition: int, end: int) -> Iterator[str]:
     """Frames follow each other without a gap up to the end, decode, and their times do not fall."""
     where = f"topic {topic.name!r}, partition {partition}"
-    expected = latest = 0
+    expected, latest = stated_begins(db).get(topic.tp(partition), 0), 0
     for id, count, time, body in db.execute("SELECT id, count, time, body FROM frame WHERE id >= ? AND id < ? "
                                             "ORDER BY id", _bounds(topic, partition)):  # fmt: skip
         offset = schema.offset_of(id)

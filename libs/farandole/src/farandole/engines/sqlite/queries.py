@@ -6,7 +6,7 @@ import apsw
 
 from farandole.engines.sqlite.catalog import Catalog, Topic
 from farandole.engines.sqlite.database import rows, scalar
-from farandole.engines.sqlite.feeds import Feed, look_at_ends
+from farandole.engines.sqlite.feeds import Feed, begin, look_at_ends
 from farandole.engines.sqlite.schema import TP_BITS, frame_id, offset_of, position_id
 from farandole.events.errors import ConfigError
 from farandole.log.ports import Lease
@@ -23,6 +23,8 @@ def fetch(db: apsw.Connection, catalog: Catalog, topic: str, partition: int, off
         return None
     feed = Feed(found, partition, offset)
     look_at_ends(db, [feed])
+    if offset < begin(db, found, partition, feed.end):
+        return None
     feed.end = min(feed.end, offset + 1)
     records = feed.take(db, 1)
     return records[0] if records and records[0].offset == offset else None
@@ -33,7 +35,10 @@ def spans(db: apsw.Connection, catalog: Catalog, topics: Sequence[str]) -> dict[
     existing = filter(None, map(catalog.find, topics))
     feeds = [Feed(topic, number, 0) for topic in existing for number in range(topic.partitions)]
     look_at_ends(db, feeds)
-    return {(feed.topic.name, feed.partition): Span(0, feed.end) for feed in feeds}
+    return {
+        (feed.topic.name, feed.partition): Span(begin(db, feed.topic, feed.partition, feed.end), feed.end)
+        for feed in feeds
+    }
 
 
 def offset_at(db: apsw.Connection, catalog: Catalog, topic: str, partition: int, time: float) -> int:

@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from farandole.engines.sqlite.feeds import Feed, Rota
+from farandole.engines.sqlite.catalog import Topic
+from farandole.engines.sqlite.feeds import Feed, Rota, begin, look_at_ends
 from farandole.engines.sqlite.handle import Handle
 from farandole.engines.sqlite.wake import Bell
 from farandole.events.errors import LogUnavailable
@@ -79,6 +80,12 @@ class SqliteReader:
             topic = self._handle.catalog.find(name)
             if topic is not None:
                 self._missing.discard(name)
-                self._feeds += [
-                    Feed(topic, number, self._start.get((name, number), 0)) for number in range(topic.partitions)
-                ]
+                self._feeds += [self._feed(topic, number) for number in range(topic.partitions)]
+
+    def _feed(self, topic: Topic, number: int) -> Feed:
+        given = self._start.get((topic.name, number))
+        feed = Feed(topic, number, 0 if given is None else given)
+        if given is None:
+            look_at_ends(self._handle.db, [feed])
+            feed = Feed(topic, number, begin(self._handle.db, topic, number, feed.end))
+        return feed

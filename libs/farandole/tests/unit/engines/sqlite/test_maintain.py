@@ -88,6 +88,21 @@ async def test_a_sound_log_has_no_findings(path: Path) -> None:
         assert await asyncio.to_thread(check, path) == []
 
 
+async def test_what_was_pruned_is_no_damage(tmp_path: Path) -> None:
+    """But what else is missing from the beginning is; more frames go than one transaction removes."""
+    path = tmp_path / "log.db"
+    async with opened(path) as log:
+        await log.ensure([TopicSpec("work", 2)])
+        for n in range(1203):
+            await log.append([NewRecord("work", b"%d" % n, partition=1)])
+        assert await log.prune({("work", 1): 1201}) == {("work", 1): 1201}
+        assert await asyncio.to_thread(check, path) == []
+        assert await log.prune({("work", 1): 1203}) == {("work", 1): 1203}
+        await log.append([NewRecord("work", b"last", partition=1), NewRecord("work", b"more", partition=1)])
+        assert await asyncio.to_thread(check, path) == []
+    assert spoil(path, "DELETE FROM frame")[0].endswith("its frames end at 1203, its end is 1205")
+
+
 TWO = 3 << 40  # where the frames of scene.stacked begin
 
 

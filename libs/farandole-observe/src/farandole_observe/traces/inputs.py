@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from farandole.events.codec import decode
 from farandole.events.envelope import Envelope
-from farandole.events.errors import DecodeError
+from farandole.events.errors import ConfigError, DecodeError
 from farandole.events.facts import Place
 from farandole.fold import Topology
 from farandole.log.ports import Log, Reader
@@ -34,7 +34,10 @@ class Seen(NamedTuple):
 
 async def look_at(log: Log, cited: Cited) -> Seen | None:
     """What the record at its place says; None where that is gone, or another event's. Raises LogError."""
-    record = await log.fetch(*cited.place) if cited.place[2] >= 0 else None
+    try:
+        record = await log.fetch(*cited.place) if cited.place[2] >= 0 else None
+    except ConfigError:  # this log does not have its topic, or not that partition: it was copied, in part
+        return None
     if record is None:
         return None
     envelope = _decoded(record)

@@ -18,8 +18,8 @@ ALWAYS = (Interval(),)
 class StepInfo:
     """A step as its service's versions declare it.
 
-    `contract`: of the latest version that has it, but for its settings. `topics`: per topic the merged intervals in which it
-    subscribed. `exists`: it subscribes still; where not, what it owes will not move by itself.
+    `contract`: of the latest version that has it, but for its settings. `topics`: per topic the merged intervals in
+    which it subscribed. `exists`: it subscribes still; where not, what it owes will not move by itself.
     """
 
     name: str  # service/step

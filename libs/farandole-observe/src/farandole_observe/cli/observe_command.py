@@ -3,13 +3,15 @@
 import asyncio
 import importlib
 import signal
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
 
 import typer
 
 from farandole.cli.options import ConfigOption, LogOption, MetricsOption, settings
 from farandole.cli.say import remark
+from farandole.cli.traced import Traced, open_traced
 from farandole.config import Loaded
 from farandole.config.redact import redacted_url
 from farandole.events.errors import ConfigError
@@ -18,7 +20,9 @@ from farandole.telemetry.address import read_address
 from farandole.telemetry.logging import configure_logging
 from farandole_observe.cli.options import StoreOption, collect_rarely, open_history, store_url
 from farandole_observe.projector.replica import Replica
+from farandole_observe.projector.shard import Ended
 from farandole_observe.store.opening import MEMORY, Store, open_store, own_name
+from farandole_observe.traces.roots import Roots
 
 
 def observe(
@@ -37,18 +41,19 @@ def observe(
     if url == MEMORY:
         raise ConfigError("store: a projector needs tables that stay; give --store, or set store in farandole.toml")
     collect_rarely()
-    asyncio.run(_observe(loaded, url, name or own_name()))
+    traced = open_traced(loaded)
+    asyncio.run(_observe(loaded, url, name or own_name(), traced))
 
 
-async def _observe(loaded: Loaded, url: str, name: str) -> None:
+async def _observe(loaded: Loaded, url: str, name: str, traced: Traced | None) -> None:
     log = await open_history(loaded)
     try:
         store = await open_store(url)
         remark(f"{name} folds {redacted_url(loaded.config.log)} into {redacted_url(url)}")
         try:
             async with AsyncExitStack() as stack:
-                await _fold(Replica(log, store, name), store, log, loaded, stack)
-        except asyncio.CancelledError:
+                ended = await stack.enter_async_context(_rooted(log, traced))
+                await _fold(Replica(log, store, name, ended=ended), store, log, loaded, stack)
             remark(f"{name} has stopped")
         finally:
             await store.close()
@@ -57,7 +62,7 @@ async def _observe(loaded: Loaded, url: str, name: str) -> None:
 
 
 async def _fold(replica: Replica, store: Store, log: Log, loaded: Loaded, stack: AsyncExitStack) -> None:
-    """Until a signal cancels it; with metrics and probes where they are switched on."""
+    """Until a signal ends it; with metrics and probes where they are switched on."""
     figures = None
     if loaded.config.metrics:
         module = importlib.import_module("farandole_observe.cli.figures")
@@ -73,4 +78,26 @@ async def _fold(replica: Replica, store: Store, log: Log, loaded: Loaded, stack:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, heed)
-    await folding
+    try:
+        await folding
+    except asyncio.CancelledError:
+        if not folding.cancelled():
+            raise
+
+
+@asynccontextmanager
+async def _rooted(log: Log, traced: Traced | None) -> AsyncIterator[Ended | None]:
+    """Whom to tell of ended workflows, so that their root spans are emitted; nobody where nothing is traced."""
+    if traced is None:
+        yield None
+        return
+    roots = Roots(log, traced.emit, traced.ratio)
+    telling = asyncio.create_task(roots.run())
+    try:
+        yield roots.ended
+        await roots.drain()
+    finally:
+        telling.cancel()
+        await traced.close()
+        if roots.dropped:
+            remark(f"{roots.dropped} workflows ended without a root span; `farandole traces rebuild` has them")

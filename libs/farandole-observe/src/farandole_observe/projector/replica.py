@@ -18,7 +18,7 @@ from farandole.log.manifests import read_manifest, read_manifests
 from farandole.log.partitioner import journal_partition
 from farandole.log.ports import Log, Reader
 from farandole.log.record import Record, Span, TopicPartition
-from farandole_observe.projector.shard import Shard
+from farandole_observe.projector.shard import Ended, Shard
 from farandole_observe.projector.sieve import EVERYTHING, Sieve
 from farandole_observe.projector.sight import Facts, Input, facts_of, input_of, wanted
 from farandole_observe.store import shards, tables
@@ -36,11 +36,14 @@ _PAUSE = 1.0  # seconds before the log, or the store, is tried again
 class Replica:
     """Folds `log`, what the sieve lets through of it, into `store`.
 
-    `name` tells it from other replicas: two of one name take each other's shards.
+    `name` tells it from other replicas: two of one name take each other's shards. `ended` hears of each workflow
+    that the tables say is complete.
     """
 
-    def __init__(self, log: Log, store: Store, name: str, sieve: Sieve = EVERYTHING) -> None:
-        self.name = name
+    def __init__(
+        self, log: Log, store: Store, name: str, sieve: Sieve = EVERYTHING, ended: Ended | None = None
+    ) -> None:
+        self.name, self._ended = name, ended
         self._log, self._store, self._sieve = log, store, sieve
         self._shards: dict[int, Shard] = {}
         self._number = 0  # of shards in all
@@ -131,7 +134,8 @@ class Replica:
             for number in free[: fair - len(self._shards)]:
                 turn = await shards.claim(connection, number, self.name, now=now, until=now + HELD)
                 if turn is not None:
-                    self._shards[number] = Shard(self._store, turn, await shards.positions(connection, number))
+                    places = await shards.positions(connection, number)
+                    self._shards[number] = Shard(self._store, turn, places, self._ended)
             for shard in self._shards.values():
                 seen = now if self._is_at_the_end(shard, ends) else None
                 await shard.hold(connection, until=now + HELD, seen=seen)

@@ -1,7 +1,7 @@
 """One shard: the workflows of one partition of the journal, folded batch by batch, each batch in one transaction."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +23,9 @@ from farandole_observe.store.opening import Store
 from farandole_observe.store.rows import Kept, Rows, changed_rows, let_go
 from farandole_observe.store.shards import Turn
 
+Ended = Callable[[Workflow, Topology], None]
+"""Told of a workflow of which nothing is left, each time that something of it was folded."""
+
 _IN_MEMORY = 100_000  # events of workflows under way that are kept in memory; the rest is read again when needed
 
 
@@ -32,8 +35,10 @@ class Shard:
     `positions`: per partition the first offset that is not folded yet.
     """
 
-    def __init__(self, store: Store, turn: Turn, positions: Mapping[TopicPartition, int]) -> None:
-        self.turn = turn
+    def __init__(
+        self, store: Store, turn: Turn, positions: Mapping[TopicPartition, int], ended: Ended | None = None
+    ) -> None:
+        self.turn, self._ended = turn, ended
         self.positions = dict(positions)
         self._store = store
         self._shared = Shared()
@@ -156,6 +161,8 @@ class Shard:
         for name in names:
             kept = self._kept[name]
             if kept.workflow.standing(moves=kept.workflow.goes_on(self._shared)) == "complete":
+                if self._ended is not None and kept.workflow.counted:
+                    self._ended(kept.workflow, self._shared.topology)
                 self._drop(name)
             else:
                 self._kept.move_to_end(name)

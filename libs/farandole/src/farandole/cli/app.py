@@ -34,7 +34,7 @@ COMMANDS = (
 
 OBSERVING = frozenset(
     (
-        *("status", "explain", "timeline", "lineage", "stuck", "top", "topology", "dashboards"),
+        *("status", "explain", "timeline", "lineage", "stuck", "top", "topology", "traces", "dashboards"),
         *("observe", "projection", "log prune", "asset prune"),
     )
 )

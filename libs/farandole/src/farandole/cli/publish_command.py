@@ -1,5 +1,6 @@
 """`farandole publish`: an event from outside, and, if wanted, the wait for what comes of it."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from farandole.cli.say import emit, line, remark
 from farandole.client import AsyncClient, Published
 from farandole.client.aclient import has_type
 from farandole.config import Loaded
+from farandole.events.attributes import match_traceparent
 from farandole.events.durations import seconds
 from farandole.events.errors import BadInput
 from farandole.events.event import check_type_name
@@ -41,6 +43,12 @@ def publish(
     ] = None,
     source: Annotated[str, typer.Option(help="Who publishes; an id is unique within its source.")] = "client",
     workflow: Annotated[str | None, typer.Option(help="The workflow that it belongs to; else it starts one.")] = None,
+    traceparent: Annotated[
+        str | None,
+        typer.Option(
+            help="W3C Trace Context of what publishes it, to be linked to; default: TRACEPARENT, if it is one."
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing of the workflow moves any more.")] = False,
     timeout: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Wait at most so long, such as 90s or 10m.")
@@ -57,12 +65,13 @@ def publish(
     if expect is not None and (wrong := check_type_name(expect.rpartition(".v")[0] or expect)):
         raise BadInput(f"--expect {expect[:80]!r}: {wrong}")
     body = _body(data)
-    loaded = settings(config, log=log)
+    loaded, trace = settings(config, log=log), traceparent or _traceparent()
     waits = wait or timeout is not None or expect is not None
     done: list[Published] = []
 
     async def run(client: AsyncClient) -> WorkflowState | None:
-        done.append(await client.publish(type_name, body, id=event_id, source=source, workflow=workflow))
+        published = client.publish(type_name, body, id=event_id, source=source, workflow=workflow, traceparent=trace)
+        done.append(await published)
         if not as_json:
             line(f"published {type_name} {done[0].id}, workflow {done[0].workflow}")
             sys.stdout.flush()  # the wait may be long
@@ -75,6 +84,12 @@ def publish(
     if as_json:
         emit(_shape(done[0], state))
     return Code.DONE if state is None else _ended(state, expect, loaded, as_json=as_json)
+
+
+def _traceparent() -> str | None:
+    """What the environment says, as build systems do; what is none must not keep an event from being published."""
+    found = os.environ.get("TRACEPARENT", "")
+    return found if match_traceparent(found) else None
 
 
 def _body(data: str) -> bytes:

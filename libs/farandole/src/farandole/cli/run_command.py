@@ -15,6 +15,7 @@ from farandole.cli.codes import Code, code_of, first_cause
 from farandole.cli.options import ConfigOption, LogOption, MetricsOption, settings
 from farandole.cli.say import remark
 from farandole.cli.services import load_services
+from farandole.cli.traced import Traced, open_traced
 from farandole.config import Loaded
 from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError, FarandoleError, LogFormatError
@@ -46,9 +47,9 @@ def run(
     try:
         loaded = settings(config, log=log, metrics=metrics)
         configure_logging(loaded.config.log_level, loaded.config.log_json)
-        services = load_services(targets, loaded)
+        services, traced = load_services(targets, loaded), open_traced(loaded)
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        return asyncio.run(_serve(services, loaded))
+        return asyncio.run(_serve(services, loaded, traced))
     except asyncio.CancelledError:  # the second signal
         return Code.INTERRUPTED
     except (FarandoleError, BaseExceptionGroup) as error:
@@ -62,7 +63,7 @@ def run(
 _FORMS = {True: "json", False: "console", None: ""}
 
 
-def _options(loaded: Loaded) -> Options:
+def _options(loaded: Loaded, ratio: float | None) -> Options:
     config = loaded.config
     scratch = "" if config.scratch is None else str(config.scratch)
     if config.scratch is not None:
@@ -78,6 +79,7 @@ def _options(loaded: Loaded) -> Options:
         assets=assets,
         roots=roots,
         logging=f"{config.log_level} {_FORMS[config.log_json]}",
+        ratio=ratio,
     )
 
 
@@ -89,9 +91,10 @@ def _exposing(loaded: Loaded) -> Any:
     return module.Exposing(read_address(loaded.config.metrics), loaded.config.stalled_after)
 
 
-async def _serve(services: list[tuple[str, Service]], loaded: Loaded) -> int:
-    options, exposing = _options(loaded), _exposing(loaded)
-    hooks = compose([LoggingHooks(), *([] if exposing is None else [exposing.hooks])])
+async def _serve(services: list[tuple[str, Service]], loaded: Loaded, traced: Traced | None) -> int:
+    options, exposing = _options(loaded, None if traced is None else traced.ratio), _exposing(loaded)
+    more = [*([] if exposing is None else [exposing.hooks]), *([] if traced is None else [traced.hooks()])]
+    hooks = compose([LoggingHooks(), *more])
     assert hooks is not None
     stop = asyncio.Event()
     _heed_signals(stop)
@@ -109,6 +112,8 @@ async def _serve(services: list[tuple[str, Service]], loaded: Loaded) -> int:
             left, failure = await _all(hosts, stop, [service.name for _, service in services], hooks)
     finally:
         await log.close()
+        if traced is not None:
+            await traced.close()
     if failure is not None:
         remark(failure)
         return Code.REFUSED if isinstance(failure, LogFormatError) else Code.FAULT

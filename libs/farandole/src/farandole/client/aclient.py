@@ -88,17 +88,20 @@ class AsyncClient:
         id: str | None = None,
         source: str = "client",
         workflow: str | None = None,
+        traceparent: str | None = None,
     ) -> Published:
         """Publish an event, or a type (`scene.received`) with its JSON; returns when it is durable.
 
         `id` makes it idempotent: the same id of the same `source` with the same body is taken once, however often
         it is published; drawn where it is not given. `workflow`: the one that it belongs to; else it starts one.
-        Raises BadInput for what no step could take, IdConflict where the id was published with another body or in
-        another workflow.
+        `traceparent`: W3C Trace Context of what publishes it; the workflow's trace links to that. Raises BadInput for
+        what no step could take, IdConflict where the id was published with another body or in another workflow.
         """
         found = await self._known(publishing.draft(event, data))
         event_id = uuid.uuid4().hex if id is None else id
-        record = publishing.make_record(found, event_id=event_id, source=source, workflow=workflow)
+        record = publishing.make_record(
+            found, event_id=event_id, source=source, workflow=workflow, traceparent=traceparent
+        )
         if any(source == f"{m.service}/{step.name}" for m in self._manifests for step in m.steps):
             raise BadInput(f"source {source!r} is a step; publish under a name of your own")
         try:

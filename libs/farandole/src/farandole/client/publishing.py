@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from farandole.events.attributes import check_text, read_type
+from farandole.events.attributes import check_text, match_traceparent, read_type
 from farandole.events.codec import decode, encode
 from farandole.events.edge import check_id, read_interoperable
 from farandole.events.envelope import Envelope
@@ -116,9 +116,13 @@ def _key(fields: dict[str, Any], owned: Declared) -> str:
     raise BadInput(f"{owned.type}: the data lacks {owned.key!r}, the event's key, as text or number")
 
 
-def make_record(found: Draft, *, event_id: str, source: str, workflow: str | None) -> NewRecord:
+def make_record(
+    found: Draft, *, event_id: str, source: str, workflow: str | None, traceparent: str | None = None
+) -> NewRecord:
     """The record of a completed draft. Raises BadInput naming the wrong part."""
     check_id(event_id)
+    if traceparent is not None and match_traceparent(traceparent) is None:
+        raise BadInput(f"traceparent {traceparent[:80]!r} is none; write 00-<32 hex digits>-<16 hex digits>-01")
     if workflow is not None:
         check_id(workflow, "workflow")
     try:
@@ -137,6 +141,7 @@ def make_record(found: Draft, *, event_id: str, source: str, workflow: str | Non
         data=found.data,
         key=found.key,
         workflow=workflow or "",
+        traceparent=traceparent,
     )
     parts = encode(envelope)
     return NewRecord(found.type, parts.value, parts.key, parts.headers)

@@ -62,9 +62,12 @@ class Client:
         id: str | None = None,
         source: str = "client",
         workflow: str | None = None,
+        traceparent: str | None = None,
     ) -> Published:
         """Publish an event, or a type with its JSON; returns when it is durable. See `AsyncClient.publish`."""
-        return self._call(self._client.publish(event, data, id=id, source=source, workflow=workflow))
+        return self._call(
+            self._client.publish(event, data, id=id, source=source, workflow=workflow, traceparent=traceparent)
+        )
 
     def workflows(self) -> list[Summary]:
         """A summary of every workflow, newest first."""

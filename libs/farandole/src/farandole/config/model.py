@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from farandole.events.durations import seconds
 from farandole.events.errors import ConfigError
 from farandole.telemetry.address import read_address
+from farandole.telemetry.switch import OFF, destination
 
 PREFIX = "FARANDOLE_"
 NESTING = "__"
@@ -44,6 +45,15 @@ def _split_names(value: Any) -> Any:
 
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
+
+
+def _receiver(value: str) -> str:
+    try:
+        if value not in ("", OFF):
+            destination(value)
+    except ConfigError as error:
+        raise ValueError(str(error).partition(": ")[2]) from None
+    return value
 
 
 Duration = Annotated[float, BeforeValidator(_seconds)]
@@ -86,8 +96,9 @@ class Config(BaseSettings):
     `path`: folders that services are imported from, beside the project's own. `partitions`: of the topics that a
     service creates. `grace`: seconds that what runs is given to end when its service stops or scales out.
     `log_level` and `log_format`: of the log lines on stderr. `metrics`: where /metrics, /livez and /readyz are served;
-    empty: nowhere. `stalled_after`: seconds that work may stand still until /livez says so. `up`: what to start.
-    `step`: by service and step, its capacity.
+    empty: nowhere. `stalled_after`: seconds that work may stand still until /livez says so. `traces`: URL of the
+    receiver of traces, or "off"; empty: as OpenTelemetry's variables say. `trace_ratio`: the share of workflows that
+    are traced; None: as these say, else all. `up`: what to start. `step`: by service and step, its capacity.
     """
 
     model_config = SettingsConfigDict(
@@ -112,6 +123,8 @@ class Config(BaseSettings):
     log_format: Literal["auto", "console", "json"] = "auto"
     metrics: Where = ""
     stalled_after: Annotated[Duration, Field(gt=0)] = 900.0
+    traces: Annotated[str, AfterValidator(_receiver)] = ""
+    trace_ratio: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     up: Up = Up()
     step: dict[str, dict[str, Capacity]] = Field(default_factory=dict)
 

@@ -82,9 +82,33 @@ def span_id(delivery: str, attempt: int) -> str:
     return delivery[-16:] if attempt == 1 else _hash(f"span\x1f{delivery}\x1f{attempt}", 16)
 
 
-def traceparent(trace: str, span: str) -> str:
-    """W3C Trace Context header, version 00, sampled."""
-    return f"00-{trace}-{span}-01"
+def twin_span_id(delivery: str, attempt: int, place: tuple[str, int, int]) -> str:
+    """The same of a second record under one identity: its delivery has the first one's id, so its place counts."""
+    topic, partition, offset = place
+    return _hash(f"twin\x1f{delivery}\x1f{attempt}\x1f{topic}/{partition}/{offset}", 16)
+
+
+def root_span_id(workflow: str) -> str:
+    """W3C id of the span of a whole workflow, 16 hex digits."""
+    return _hash(f"root\x1f{workflow}", 16)
+
+
+def send_span_id(source: str, event_id: str) -> str:
+    """W3C id of the span in which an event was published, 16 hex digits."""
+    return _hash(f"send\x1f{source}\x1f{event_id}", 16)
+
+
+def is_sampled(trace: str, ratio: float) -> bool:
+    """Whether a trace is among the share `ratio` (0 to 1) that is kept; everyone finds the same.
+
+    As OpenTelemetry's TraceIdRatioBased: by the lower 64 bits of the id, which is a hash.
+    """
+    return ratio >= 1.0 or int(trace[16:], 16) < round(ratio * 2**64)
+
+
+def traceparent(trace: str, span: str, *, sampled: bool = True) -> str:
+    """W3C Trace Context header, version 00."""
+    return f"00-{trace}-{span}-01" if sampled else f"00-{trace}-{span}-00"
 
 
 def fingerprint(*parts: str | bytes) -> bytes:

@@ -1,8 +1,8 @@
 """`Hooks`: where telemetry listens. The runtime calls it outside of transactions; it must not raise or block."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from farandole.events.envelope import Envelope
 
@@ -24,7 +24,10 @@ class Attempt(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How an attempt ended, told after the commit that holds its fact."""
+    """How an attempt ended, told after the commit that holds its fact.
+
+    `facts`: the facts as they were written, not to be changed. `members`: of a group, gives its events when called.
+    """
 
     attempt: Attempt
     ending: Ending
@@ -32,6 +35,8 @@ class Ended(NamedTuple):
     finished: float
     outputs: int
     error: BaseException | None = None
+    facts: Sequence[Mapping[str, Any]] = ()
+    members: Callable[[], Sequence[Envelope]] | None = None
 
 
 class Settled(Protocol):

@@ -109,6 +109,10 @@ class Group:
         parents: list[Parent] = [slot.envelope.identity for side in self.sides for slot in side.events()]
         return Derivation(parents, producer, self.generation, group=self.key)
 
+    def envelopes(self) -> list[Envelope]:
+        """All events in it, by parameter and index."""
+        return [slot.envelope for side in self.sides for slot in side.events()]
+
     def digest(self) -> str:
         """Stands for the identities of all events in it, where naming 10,000 would be too much."""
         digest = blake2b(digest_size=8)

@@ -181,7 +181,8 @@ class Holding:
         outcome = Outcome(delivery, "held", rows=rows)
         if standing is not None:
             lacking = Delivery(delivery.partition, self._plan.producer, group=standing)
-            outcome.records, outs = outcomes.absences(self._plan, lacking, Why(pending=True, reason="dead letter"))
+            why = Why(pending=True, reason="dead letter")
+            outcome.records, outs = outcomes.absences(self._plan, lacking, why, teller=delivery)
             more["outputs"] = outs
         outcome.facts.append(outcomes.fact(self._plan, delivery, "held", **more))
         self._crew.finished(outcome)

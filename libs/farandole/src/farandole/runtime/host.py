@@ -37,7 +37,8 @@ class Options:
     `inline`: every step on the event loop, for rehearsals. `replaced`: resources (by name) and settings (by
     class name) that stand in for the declared ones. `partitions`: of topics that this service creates. `grace`:
     seconds that what runs is given to end, when the service stops and when a partition goes to another member.
-    `assets`, `roots` and `logging`: as worker processes are told them (see `WorkerSetup`).
+    `assets`, `roots` and `logging`: as worker processes are told them (see `WorkerSetup`). `ratio`: share of
+    the workflows that are traced, as `traceparent` says it of each event; None: none are.
     """
 
     partitions: int = DEFAULT_PARTITIONS
@@ -49,6 +50,7 @@ class Options:
     roots: Sequence[str] = ()
     logging: str = ""
     worker: str = ""
+    ratio: float | None = None
 
 
 class Host:
@@ -129,7 +131,9 @@ class Host:
         if step.policy.runs == "thread":
             return ThreadRunner(bench)
         scratch = str(options.tools.scratch or "")
-        setup = WorkerSetup(self._target, step.name, options.assets, scratch, options.logging, options.roots)
+        ratio = "" if options.ratio is None else str(options.ratio)
+        about = (options.assets, scratch, options.logging, ratio, options.roots)
+        setup = WorkerSetup(self._target, step.name, *about)
         guard = options.tools.under.guard  # one guard for all that this process starts
         pool = ProcessPool("farandole.runtime.remote:serve", setup.args(), size=step.policy.concurrency, guard=guard)
         return ProcessRunner(bench, pool)
@@ -138,7 +142,8 @@ class Host:
         spans = await self._log.spans([topics.JOURNAL])
         host = self._options.worker or f"{socket.gethostname()}:{os.getpid()}"
         limit = self._log.capabilities.record_limit
-        return Plan(step, self._service.version, host, self._log.clock, limit, len(spans))
+        clock, ratio = self._log.clock, 1.0 if self._options.ratio is None else self._options.ratio
+        return Plan(step, self._service.version, host, clock, limit, len(spans), ratio)
 
     async def _prepare(self, steps: list[AnyStep]) -> None:
         """Create what is missing, then declare the service."""

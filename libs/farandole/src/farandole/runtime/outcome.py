@@ -7,7 +7,7 @@ from pydantic_core import to_json
 from farandole.events import ids
 from farandole.events.codec import Headers, encode
 from farandole.events.envelope import ABSENT, Envelope
-from farandole.events.errors import RecordRefused
+from farandole.events.errors import IdConflict, RecordRefused
 from farandole.events.event import EventType
 from farandole.events.facts import Out
 from farandole.events.limits import HEADER_COUNT_LIMIT
@@ -94,7 +94,7 @@ def _one_of_one(
     derivation = delivery.ids
     event_id = derivation.event(0)
     workflow, scope, generation = envelope.workflow, envelope.scope, envelope.generation
-    trace = _trace(delivery, envelope, workflow)
+    trace = _trace(plan, delivery, envelope, workflow)
     about = (workflow, envelope.id, scope, generation, trace, None, ())
     raw_key, value, headers = encode(
         tuple.__new__(Envelope, (event_id, plan.producer, kind.name, kind.version, data, key, *about))
@@ -105,13 +105,16 @@ def _one_of_one(
     return Outcome(delivery, "completed", [record], [told], started=started, finished=finished)
 
 
-def _trace(delivery: Delivery, envelope: Envelope | None, workflow: str) -> str:
+def _trace(plan: Plan, delivery: Delivery, envelope: Envelope | None, workflow: str) -> str:
     """The `traceparent` of what the present attempt gives."""
     if delivery.from_within and envelope is not None and envelope.traceparent:
         trace = envelope.traceparent[3:35]
     else:
         trace = ids.trace_id(workflow)
-    return ids.traceparent(trace, ids.span_id(delivery.ids.delivery, delivery.attempt))
+    span = ids.span_id(delivery.ids.delivery, delivery.attempt)
+    if delivery.error.__class__ is IdConflict:
+        span = ids.twin_span_id(delivery.ids.delivery, delivery.attempt, delivery.place)
+    return ids.traceparent(trace, span, sampled=plan.ratio >= 1.0 or ids.is_sampled(trace, plan.ratio))
 
 
 def _check_size(plan: Plan, kind: EventType, data: bytes) -> None:
@@ -129,14 +132,19 @@ def forwarded(plan: Plan, delivery: Delivery, why: Why) -> Outcome:
     return Outcome(delivery, "completed", line.records, _completed_facts(plan, delivery, line.outs, now, now))
 
 
-def absences(plan: Plan, delivery: Delivery, why: Why) -> tuple[list[NewRecord], list[Out]]:
-    """What a dead letter inside a group publishes (pending: its group waits), and what its discard does."""
-    line = _all_absent(plan, delivery, why)
+def absences(
+    plan: Plan, delivery: Delivery, why: Why, *, teller: Delivery | None = None
+) -> tuple[list[NewRecord], list[Out]]:
+    """What a dead letter inside a group publishes (pending: its group waits), and what its discard does.
+
+    `teller`: the delivery whose attempt says so, where that is another one.
+    """
+    line = _all_absent(plan, delivery, why, teller)
     return line.records, line.outs
 
 
-def _all_absent(plan: Plan, delivery: Delivery, why: Why) -> "_Line":
-    line = _Line(plan, delivery)
+def _all_absent(plan: Plan, delivery: Delivery, why: Why, teller: Delivery | None = None) -> "_Line":
+    line = _Line(plan, delivery, teller)
     for number, slot in enumerate(plan.step.signature.slots):
         line.absences(number, slot, why)
     return line
@@ -147,13 +155,13 @@ class _Line:
 
     __slots__ = ("_cause", "_delivery", "_generation", "_plan", "_scope", "_trace", "_workflow", "outs", "records")
 
-    def __init__(self, plan: Plan, delivery: Delivery) -> None:
+    def __init__(self, plan: Plan, delivery: Delivery, teller: Delivery | None = None) -> None:
         self._plan, self._delivery = plan, delivery
         self.records: list[NewRecord] = []
         self.outs: list[Out] = []
         self._workflow = workflow = delivery.workflow
         group, envelope = delivery.group, delivery.envelope
-        self._trace = _trace(delivery, envelope, workflow)
+        self._trace = _trace(plan, teller or delivery, envelope, workflow)
         self._scope: Scope = ()
         self._generation, self._cause = 0, None
         if group is not None:
@@ -300,4 +308,5 @@ def _completed_facts(
         entry["outputs"] = first
     if len(first) == len(outs):
         return [entry]
-    return [entry, *(fact(plan, delivery, "continued", outputs=[out]) for out in outs if "start" in out)]
+    times = {"started": started, "finished": finished}
+    return [entry, *(fact(plan, delivery, "continued", **times, outputs=[out]) for out in outs if "start" in out)]

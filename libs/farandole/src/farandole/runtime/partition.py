@@ -331,7 +331,7 @@ class Partition:
             undone.delivery.attempt -= undone.ending == "retrying"
         left = [o.delivery for o in late if o.ending == "completed"]  # the others still stand in their lane
         self.lanes.put_back([delivery, *left])
-        self.die(delivery, "refused", error)
+        self.die(delivery, "refused", error, started=outcome.started, finished=outcome.finished)
 
     def _is_behind(self, outcome: Outcome, delivery: Delivery) -> bool:
         late = outcome.delivery

@@ -21,7 +21,7 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is fixed while a step runs. `worker` names the process in facts."""
+    """All that is fixed while a step runs. `worker` names the process in facts; `ratio`: share of traces kept."""
 
     step: AnyStep
     service_version: str
@@ -29,6 +29,7 @@ class Plan:
     clock: Clock
     record_limit: int
     journal_partitions: int
+    ratio: float = 1.0
     views: dict[tuple[str, int], View] = field(init=False)
     taken: frozenset[str] = field(init=False)
     producer: str = field(init=False)

@@ -1,7 +1,9 @@
 """The two ends of a `runs="process"` step: what crosses the pipe, as msgpack, and the call in the worker."""
 
 import asyncio
+import importlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +13,7 @@ from farandole.assets.local import LocalAssets
 from farandole.assets.resolve import Resolver
 from farandole.events.envelope import Envelope
 from farandole.events.errors import DecodeError, RetryAfter
-from farandole.log.hooks import Attempt
+from farandole.log.hooks import Attempt, Hooks
 from farandole.runtime.bind import Signature
 from farandole.runtime.context import Context, Tools
 from farandole.runtime.declare import AnyStep, Service
@@ -21,6 +23,7 @@ from farandole.runtime.invoke import Wanted, arguments, call, wanted
 from farandole.runtime.pool import RemoteError
 from farandole.runtime.provide import Provided
 from farandole.targets import load_target
+from farandole.telemetry.compose import compose
 from farandole.telemetry.logging import LoggingHooks, configure_logging
 
 EXAMPLE = "tiling.steps:service"
@@ -74,6 +77,7 @@ class WorkerSetup(NamedTuple):
     """What a worker process is told when it starts, as texts: all that it does not find out by itself.
 
     `logging`: a level, and `json` or `console` where that is not left to the terminal; empty: nothing is set up.
+    `ratio`: of the workflows that are traced; empty: none are.
     """
 
     target: str
@@ -81,29 +85,36 @@ class WorkerSetup(NamedTuple):
     assets: str = ""
     scratch: str = ""
     logging: str = ""
+    ratio: str = ""
     roots: Sequence[str] = ()
 
     def args(self) -> list[str]:
         """As `serve` reads them."""
-        return [*self[:5], *self.roots]
+        return [*self[:6], *self.roots]
 
 
 def serve(args: Sequence[str]) -> "Serving":
     """Factory for the worker process; `args` are those of `WorkerSetup`."""
-    target, name, assets, scratch, logging, *roots = args
+    target, name, assets, scratch, logging, ratio, *roots = args
     if logging:
         level, _, form = logging.partition(" ")
         configure_logging(level, {"json": True, "console": False}.get(form))
     service = load_target(target, Service, example=EXAMPLE)
-    return Serving(service, service.steps[name], make_tools(assets, roots, scratch))
+    hooks = [LoggingHooks(), *([] if not ratio else [_tracing(float(ratio))])]
+    return Serving(service, service.steps[name], make_tools(assets, roots, scratch), compose(hooks))
+
+
+def _tracing(ratio: float) -> Hooks:
+    """The attempt as the context of the step's code; its spans are made where it is committed."""
+    found: Hooks = importlib.import_module("farandole.telemetry.tracing").TracingHooks(lambda _: None, ratio)
+    return found
 
 
 class Serving:
     """Answers the calls of one step, with settings and resources that are opened once and closed at the end."""
 
-    def __init__(self, service: Service, step: AnyStep, tools: Tools) -> None:
-        self._step, self._tools = step, tools
-        self._hooks = LoggingHooks()
+    def __init__(self, service: Service, step: AnyStep, tools: Tools, hooks: Hooks | None) -> None:
+        self._step, self._tools, self._hooks = step, tools, hooks
         self._runner = asyncio.Runner()
         self._provided = Provided(service)
         self._runner.run(self._provided.open([step]))
@@ -121,7 +132,7 @@ class Serving:
         event = None if message["event"] is None else Envelope(*message["event"])
         attempt = Attempt(ctx.service, ctx.step, ctx.delivery, ctx.workflow, event, ctx.attempt, "")
         try:
-            with self._hooks.running(attempt):
+            with nullcontext() if self._hooks is None else self._hooks.running(attempt):
                 given = call(self._step, arguments(self._step, params, ctx, self._values))
         finally:
             ctx.clean()

@@ -23,5 +23,6 @@ def ended(plan: Plan, outcome: Outcome) -> Ended:
     told = outcome.delivery.told
     if told is None or told.attempt != outcome.attempt:  # it ran elsewhere, or never
         told = attempt_of(plan, outcome.delivery)._replace(attempt=outcome.attempt)
-    times = (outcome.started, outcome.finished)
-    return tuple.__new__(Ended, (told, outcome.ending, *times, len(outcome.records), outcome.error))
+    group = outcome.delivery.group
+    gave = (outcome.started, outcome.finished, len(outcome.records), outcome.error, outcome.facts)
+    return tuple.__new__(Ended, (told, outcome.ending, *gave, None if group is None else group.envelopes))

@@ -1,7 +1,8 @@
 """Several hooks as one, or as none at all, so that the runtime has one question to ask."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from farandole.log.hooks import UNHEARD, Attempt, Commit, Ended, Ending, Hooks
 
@@ -24,7 +25,7 @@ class _Composed:
     def running(self, attempt: Attempt) -> AbstractContextManager[None]:
         entered = [c for hook in self._hooks if (c := hook.running(attempt)) is not UNHEARD]
         if len(entered) > 1:
-            return _all_of(entered)
+            return _Running(entered)
         return entered[0] if entered else UNHEARD
 
     def hears(self, ending: Ending) -> bool:
@@ -43,9 +44,22 @@ class _Composed:
             hook.noted(event, **fields)
 
 
-@contextmanager
-def _all_of(entered: Sequence[AbstractContextManager[None]]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for context in entered:
-            stack.enter_context(context)
-        yield
+class _Running:
+    """Enters all in order and leaves them in reverse. Hooks do not raise, so an ExitStack, which costs more, is not
+    needed; what the code raises passes through all of them.
+    """
+
+    __slots__ = ("_all",)
+
+    def __init__(self, contexts: list[AbstractContextManager[None]]) -> None:
+        self._all = contexts
+
+    def __enter__(self) -> None:
+        for context in self._all:
+            context.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for context in reversed(self._all):
+            context.__exit__(kind, error, trace)

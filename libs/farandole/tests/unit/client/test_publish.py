@@ -47,6 +47,21 @@ def test_the_same_id_and_body_is_taken_once_and_another_body_is_refused() -> Non
     play(scene)
 
 
+def test_an_event_carries_the_trace_that_it_was_published_in() -> None:
+    """One that is no trace context is refused; the trace of the workflow stays its own."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    async def scene(client: AsyncClient, shop: Shop) -> None:
+        published = await client.publish(OrderPlaced(order="a"), traceparent=trace)
+        record = await client.log.fetch(*published.place)
+        assert record is not None
+        assert decode(record.key, record.value, record.headers).traceparent == trace
+        with pytest.raises(BadInput, match="traceparent 'nonsense' is none"):
+            await client.publish(OrderPlaced(order="a"), traceparent="nonsense")
+
+    play(scene)
+
+
 def test_an_id_is_drawn_where_none_is_given() -> None:
     """Two equal events without an id are two events."""
 

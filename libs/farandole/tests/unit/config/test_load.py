@@ -176,3 +176,19 @@ def test_a_mistake_in_a_flag_is_named_by_the_flag() -> None:
     """As it was typed."""
     with pytest.raises(ConfigError, match=r"^--log-level: "):
         load({"log_level": "LOUD"})
+
+
+def test_the_receiver_of_traces_and_their_share_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything starts, with place and remedy."""
+    _file(tmp_path, 'traces = "otlp://collector:4317"\ntrace_ratio = 0.01')
+    assert (load().config.traces, load().config.trace_ratio) == ("otlp://collector:4317", 0.01)
+    monkeypatch.setenv("FARANDOLE_TRACES", "off")
+    assert load().config.traces == "off"
+    monkeypatch.setenv("FARANDOLE_TRACES", "http://collector")
+    with pytest.raises(ConfigError, match=r"FARANDOLE_TRACES: .*otlp://host:4317"):
+        load()
+    monkeypatch.setenv("FARANDOLE_TRACES", "")
+    for wrong in ("3", "-0.1", "nan", "all"):
+        monkeypatch.setenv("FARANDOLE_TRACE_RATIO", wrong)
+        with pytest.raises(ConfigError, match="FARANDOLE_TRACE_RATIO"):
+            load()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
 from farandole.events import ids
 from farandole.events.ids import Derivation, Parent
@@ -144,6 +145,34 @@ def test_trace_ids_are_those_of_w3c() -> None:
     assert len(trace) == 32
     assert len(span) == 16
     assert ids.traceparent(trace, span) == f"00-{trace}-{span}-01"
+    assert ids.traceparent(trace, span, sampled=False) == f"00-{trace}-{span}-00"
+
+
+def test_every_span_of_a_trace_has_its_own_id() -> None:
+    """The root, an attempt, its twin and what was sent; each follows from what it is of."""
+    delivery = Derivation([PARENT], "s/t").delivery
+    found = [
+        ids.root_span_id("w"),
+        ids.span_id(delivery, 1),
+        ids.span_id(delivery, 2),
+        ids.twin_span_id(delivery, 1, ("a.b", 0, 7)),
+        ids.twin_span_id(delivery, 1, ("a.b", 0, 8)),
+        ids.send_span_id("s/t", "1"),
+        ids.send_span_id("s/u", "1"),
+    ]
+    assert len(set(found)) == len(found)
+    assert all(len(one) == 16 and int(one, 16) for one in found)
+
+
+def test_a_share_of_the_traces_is_sampled_and_a_larger_one_holds_the_smaller() -> None:
+    """As OpenTelemetry's own sampler decides."""
+    traces = [ids.trace_id(f"w{n}") for n in range(2000)]
+    for ratio in (0.0, 0.01, 0.3, 0.5, 1.0):
+        kept = {t for t in traces if ids.is_sampled(t, ratio)}
+        sampler = TraceIdRatioBased(ratio)
+        assert kept == {t for t in traces if sampler.should_sample(None, int(t, 16), "x").decision.is_sampled()}
+        assert abs(len(kept) / len(traces) - ratio) < 0.05
+        assert kept <= {t for t in traces if ids.is_sampled(t, min(1.0, ratio + 0.2))}
 
 
 def test_a_gathering_of_many_members_costs_time_in_proportion() -> None:

@@ -1,0 +1,91 @@
+"""Hooks that trace: each attempt as spans, once its facts are durable, and as the context that its code runs in."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from contextvars import Token
+from functools import lru_cache
+from types import TracebackType
+
+from opentelemetry import context, trace
+from opentelemetry.context.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from farandole.events.envelope import Envelope
+from farandole.events.facts import Fact
+from farandole.events.ids import is_sampled, span_id, trace_id
+from farandole.log.hooks import Attempt, Commit, Ended, Ending
+from farandole.telemetry.spans import Member, Span, origin_of, spans
+
+_REMEMBERED = 4096  # workflows whose decision is remembered: most attempts are of one that was seen just now
+_SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
+
+
+class TracingHooks:
+    """Hooks that give `emit` the spans of every attempt of the share `ratio` of the workflows.
+
+    Which share is decided by the workflow's id, before anything is made. `emit` must not wait.
+    """
+
+    def __init__(self, emit: Callable[[Span], None], ratio: float) -> None:
+        self._emit, self._ratio = emit, ratio
+        self._decide = lru_cache(_REMEMBERED)(self._decided)
+
+    def running(self, attempt: Attempt) -> AbstractContextManager[None]:
+        """Spans that the step's code makes belong to the attempt, and what it calls gets its `traceparent`."""
+        return _Running(attempt, *self._decide(attempt.workflow))
+
+    def hears(self, ending: Ending) -> bool:
+        """Every ending, unless nothing is sampled."""
+        return self._ratio > 0.0
+
+    def ended(self, ended: Ended) -> None:
+        """The attempt's span and those of what it published, where its workflow is sampled."""
+        _, flags = self._decide(ended.attempt.workflow)
+        if flags.sampled:
+            for span in spans_of(ended):
+                self._emit(span)
+
+    def committed(self, commit: Commit) -> None:
+        """Nothing: a commit is of many workflows."""
+
+    def noted(self, event: str, **fields: object) -> None:
+        """Nothing."""
+
+    def _decided(self, workflow: str) -> tuple[int, TraceFlags]:
+        """The number of a workflow's trace, and whether that is sampled."""
+        found = trace_id(workflow)
+        return int(found, 16), _SAMPLED if is_sampled(found, self._ratio) else _NOT_SAMPLED
+
+
+def spans_of(ended: Ended) -> Iterator[Span]:
+    """The spans of an attempt that has ended."""
+    workflow, event = ended.attempt.workflow, ended.attempt.event
+    members = [] if ended.members is None else [_member(one, workflow) for one in ended.members()]
+    origin = members[0].origin if members else origin_of(None if event is None else event.traceparent, workflow)
+    for written in ended.facts:
+        yield from spans(Fact.model_validate(written), origin, members)
+
+
+def _member(envelope: Envelope, workflow: str) -> Member:
+    return Member(envelope.id, origin_of(envelope.traceparent, workflow))
+
+
+class _Running:
+    """The attempt's span as the current one; it is made when the attempt has ended, but its id is known before."""
+
+    __slots__ = ("_attempt", "_flags", "_token", "_trace")
+
+    def __init__(self, attempt: Attempt, number: int, flags: TraceFlags) -> None:
+        self._attempt, self._trace, self._flags = attempt, number, flags
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> None:
+        number = int(span_id(self._attempt.delivery, self._attempt.attempt), 16)
+        current = SpanContext(self._trace, number, is_remote=False, trace_flags=self._flags)
+        self._token = context.attach(trace.set_span_in_context(NonRecordingSpan(current)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            context.detach(self._token)

@@ -2,13 +2,14 @@
 
 from typing import Any, Literal
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from farandole.events import ids
 from farandole.events.codec import Headers, encode
 from farandole.events.envelope import ABSENT, Envelope
 from farandole.events.errors import IdConflict, RecordRefused
-from farandole.events.event import EventType
+from farandole.events.event import EventType, explain
 from farandole.events.facts import Out
 from farandole.events.limits import HEADER_COUNT_LIMIT
 from farandole.events.scope import Level, Scope
@@ -18,6 +19,7 @@ from farandole.runtime.bind import OutSlot
 from farandole.runtime.delivery import Delivery
 from farandole.runtime.given import Given, Item, event_type
 from farandole.runtime.plan import ROOM_FOR_HEADERS, Plan
+from farandole.telemetry.redact import hide_logins
 
 Ending = Literal["completed", "held", "retrying", "dead", "dropped", "redriven", "discarded", "parked"]
 ABSENCE = EventType(ABSENT, 1, None, False)
@@ -263,9 +265,10 @@ def _event_ref(delivery: Delivery) -> dict[str, Any]:
 
 
 def error_of(error: BaseException) -> dict[str, str]:
-    """An error as a fact tells it: its kind, and what it says; never a payload."""
+    """An error as a fact tells it: its kind, and what it says; never a payload, nor the login of a URL."""
     remote = getattr(error, "kind", None)
-    text = str(error)[:ERROR_LIMIT].encode("utf-8", "replace").decode()  # half a surrogate pair is no JSON
+    said = explain(error) if isinstance(error, ValidationError) else str(error)
+    text = hide_logins(said)[:ERROR_LIMIT].encode("utf-8", "replace").decode()  # half a surrogate pair is no JSON
     return {"kind": remote if isinstance(remote, str) else type(error).__name__, "text": text}
 
 
@@ -273,7 +276,7 @@ def dead_letter(plan: Plan, delivery: Delivery, reason: str, error: BaseExceptio
     """The dlq record: original bytes with reason headers; of a group, who is in it."""
     about: list[tuple[str, bytes | None]] = [
         ("fd-reason", reason.encode()),
-        ("fd-error", _header(f"{error_of(error)['kind']}: {error}")),
+        ("fd-error", _header("{kind}: {text}".format(**error_of(error)))),
         ("fd-step", plan.producer.encode()),
         ("fd-delivery", delivery.ids.delivery.encode()),
         ("fd-workflow", _header(delivery.workflow)),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
 from farandole.events.envelope import Envelope
 from farandole.events.event import Event
@@ -14,7 +15,7 @@ from farandole.runtime.compose import journal_records
 from farandole.runtime.declare import Service
 from farandole.runtime.delivery import Delivery
 from farandole.runtime.given import read_given
-from farandole.runtime.outcome import Outcome, completed
+from farandole.runtime.outcome import Outcome, completed, error_of
 from farandole.runtime.plan import Plan
 from libs.farandole.tests.unit.runtime.props import LIMIT, Clock
 
@@ -93,3 +94,17 @@ def test_the_plan_of_a_step_that_gives_several_has_no_quick_way() -> None:
     assert replace(signature, slots=(slot, slot)).sole_out is None
     assert replace(signature, is_tuple=True).sole_out is None
     assert replace(signature, slots=(replace(slot, types=(Went, Came)),)).sole_out is None
+
+
+def test_an_error_is_told_without_the_login_of_a_url_and_without_the_value_that_was_wrong() -> None:
+    """In the fact, and so in the header of the dead letter and in whatever is folded from the journal."""
+
+    class Login(BaseModel):
+        port: int
+
+    told = error_of(OSError("no route to kafka://me:canary@host:9092/eo"))
+    assert told["text"] == "no route to kafka://***@host:9092/eo"
+    with pytest.raises(ValidationError) as caught:
+        Login.model_validate({"port": "canary"})
+    assert "canary" not in error_of(caught.value)["text"]
+    assert "port: " in error_of(caught.value)["text"]

@@ -11,6 +11,7 @@ from farandole.engines.sqlite.log import SqliteLog
 from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
 from farandole.events.manifest import Manifest, StepManifest
+from farandole.log.hooks import Hooks
 from farandole.log.record import NewRecord, TopicSpec
 from farandole.runtime.host import Host, Options
 from farandole.runtime.manifests import manifest_record
@@ -50,11 +51,11 @@ def run(pairs: int = PAIRS, events: int = EVENTS) -> list[Bar]:
 
 
 def _ours(folder: Path, inputs: list[Measured]) -> float:
-    return asyncio.run(_move(folder / "ours.db", inputs))
+    return asyncio.run(moved(folder / "ours.db", inputs))
 
 
-async def _move(path: Path, inputs: list[Measured]) -> float:
-    """Seconds from the service's first poll until the last output is durable."""
+async def moved(path: Path, inputs: list[Measured], hooks: Hooks | None = None, ratio: float | None = None) -> float:
+    """Seconds from the service's first poll until the last output is durable. `ratio`: of traces, None: without."""
     log = await SqliteLog.open(path)
     try:
         await log.ensure([TopicSpec("measured", 1), TopicSpec("moved", 1), TopicSpec("farandole.journal", 1)])
@@ -63,14 +64,14 @@ async def _move(path: Path, inputs: list[Measured]) -> float:
         await log.append([manifest_record(_UPSTREAM)])
         for start in range(0, len(records), 500):
             await log.append(records[start : start + 500])
-        return await _timed(log, len(inputs))
+        return await _timed(log, len(inputs), hooks, ratio)
     finally:
         await log.close()
 
 
-async def _timed(log: SqliteLog, count: int) -> float:
+async def _timed(log: SqliteLog, count: int, hooks: Hooks | None, ratio: float | None) -> float:
     stop, started = asyncio.Event(), asyncio.Event()
-    host = Host(service, log, options=Options(worker="bench", partitions=1))
+    host = Host(service, log, hooks=hooks, options=Options(worker="bench", partitions=1, ratio=ratio))
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

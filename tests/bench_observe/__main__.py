@@ -6,9 +6,9 @@ from importlib.metadata import version
 import apsw
 
 from tests.bench.program import Parts, main
-from tests.bench_observe import folding, many, visible
+from tests.bench_observe import folding, many, telling, visible
 
-PARTS: Parts = {"folding": folding.run, "visible": visible.run, "many": many.run}
+PARTS: Parts = {"folding": folding.run, "visible": visible.run, "many": many.run, "telling": telling.run}
 
 
 def _about() -> dict[str, object]:

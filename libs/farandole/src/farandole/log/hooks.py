@@ -60,13 +60,17 @@ class Settled(Protocol):
 
 
 class Commit(NamedTuple):
-    """A durable commit of one step: `records` in all, rows and facts among them, in so many `seconds`."""
+    """A durable commit of one step: `records` in all, rows and facts among them, in so many `seconds`.
+
+    `tell`: gives what `ended` would be told of an outcome whose ending is an `Ending`, for who wants few of them.
+    """
 
     service: str
     step: str
     records: int
     seconds: float
     outcomes: Sequence[Settled] = ()
+    tell: "Callable[[Any], Ended] | None" = None
 
     @property
     def producer(self) -> str:

@@ -359,7 +359,7 @@ class Worker:
     def _tell(self, hooks: Hooks, batch: list[Outcome], prepared: list[Prepared], seconds: float) -> None:
         step, records = self.plan.step, sum(len(p.unit.outputs) for p in prepared)
         batch = [outcome for outcome in batch if not outcome.delivery.partition.gone]
-        hooks.committed(Commit(step.service, step.name, records, seconds, batch))
+        hooks.committed(Commit(step.service, step.name, records, seconds, batch, partial(ended, self.plan)))
         heard = [ending for ending in TOLD if hooks.hears(ending)]
         for outcome in batch if heard else ():
             if outcome.ending in heard:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from contextvars import Token
 from functools import lru_cache
 from types import TracebackType
+from typing import get_args
 
 from opentelemetry import context, trace
 from opentelemetry.context.context import Context
@@ -17,6 +18,7 @@ from farandole.log.hooks import Attempt, Commit, Ended, Ending
 from farandole.telemetry.spans import Member, Span, origin_of, spans
 
 _REMEMBERED = 4096  # workflows whose decision is remembered: most attempts are of one that was seen just now
+_TRACED = frozenset(get_args(Ending))
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 
 
@@ -35,18 +37,20 @@ class TracingHooks:
         return _Running(attempt, *self._decide(attempt.workflow))
 
     def hears(self, ending: Ending) -> bool:
-        """Every ending, unless nothing is sampled."""
-        return self._ratio > 0.0
+        """Never: a commit tells of those that are sampled, and the others cost nothing more."""
+        return False
 
     def ended(self, ended: Ended) -> None:
-        """The attempt's span and those of what it published, where its workflow is sampled."""
-        _, flags = self._decide(ended.attempt.workflow)
-        if flags.sampled:
-            for span in spans_of(ended):
-                self._emit(span)
+        """Nothing, see `committed`."""
 
     def committed(self, commit: Commit) -> None:
-        """Nothing: a commit is of many workflows."""
+        """The spans of each attempt that it ended, and of what that published, where its workflow is sampled."""
+        if commit.tell is None or not self._ratio:
+            return
+        for outcome in commit.outcomes:
+            if outcome.ending in _TRACED and self._decide(outcome.workflow)[1]:
+                for span in spans_of(commit.tell(outcome)):
+                    self._emit(span)
 
     def noted(self, event: str, **fields: object) -> None:
         """Nothing."""

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 from opentelemetry import trace
@@ -14,10 +15,20 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from farandole.events import ids
 from farandole.events.envelope import Envelope
-from farandole.log.hooks import Attempt, Ended
+from farandole.log.hooks import Attempt, Commit, Ended
 from farandole.telemetry.otlp import Sender
 from farandole.telemetry.spans import LINKS, Context, Input, Link, root_span
 from farandole.telemetry.tracing import TracingHooks
+
+
+class Outcome(NamedTuple):
+    ending: str
+    workflow: str
+    started: float = 0.0
+    finished: float = 1.0
+    records: Sequence[object] = ()
+    reason: str = ""
+
 
 ATTEMPT = Attempt("s", "t", "0123456789abcdef" * 2, "w", Envelope("e", "src", "a.b", 1, b"{}"), 2, "h")
 
@@ -50,7 +61,22 @@ def test_of_a_workflow_that_is_not_sampled_nothing_is_made() -> None:
     """Not even its facts are read."""
     hooks = TracingHooks(pytest.fail, 0.0)
     assert not hooks.hears("completed")
-    hooks.ended(Ended(ATTEMPT, "completed", 0.0, 1.0, 0, facts=[{"no": "fact"}], members=pytest.fail))
+    hooks.committed(Commit("s", "t", 3, 0.1, [Outcome("completed", "w")], tell=pytest.fail))
+
+
+def test_only_of_what_is_sampled_the_end_is_asked_for() -> None:
+    """By workflow; and only of attempts."""
+    told: list[str] = []
+
+    def tell(outcome: Outcome) -> Ended:
+        told.append(outcome.workflow)
+        return Ended(ATTEMPT, "completed", 0.0, 1.0, 0)
+
+    names = [f"w{n}" for n in range(200)]
+    outcomes = [*(Outcome("completed", name) for name in names), Outcome("parked", "other")]
+    TracingHooks(pytest.fail, 0.3).committed(Commit("s", "t", 3, 0.1, outcomes, tell=tell))
+    assert told == [name for name in names if ids.is_sampled(ids.trace_id(name), 0.3)]
+    assert 30 < len(told) < 90
 
 
 DEAF = """

@@ -3,8 +3,8 @@
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import psutil
 
@@ -65,9 +65,8 @@ class Network:
 
         Whether one came. That successor finds it committed, if it looks after it has fenced, and not if before.
         """
-        try:
-            ports = frozenset(end.laddr.port for end in psutil.Process(pid).net_connections("tcp"))
-        except psutil.NoSuchProcess:
+        ports = _ports(pid)
+        if not ports:
             return False
         fault = Fault(END_TXN, "hold", seconds=seconds, peers=ports)
         for proxy in self._proxies.values():
@@ -79,6 +78,20 @@ class Network:
             fault.times = 0
             return False
         return True
+
+    @contextmanager
+    def late_positions(self, pids: Iterable[int], seconds: float, times: int) -> Iterator[None]:
+        """The next positions that these processes commit in a transaction come so late: perhaps after a rebalance, when
+        another has gone on from where they stood.
+        """
+        fault = Fault(TXN_OFFSET_COMMIT, "delay", times, seconds, peers=frozenset[int]().union(*map(_ports, pids)))
+        for proxy in self._proxies.values():
+            proxy.inflict(fault)
+        try:
+            yield
+        finally:
+            for proxy in self._proxies.values():
+                proxy.faults.remove(fault)
 
     async def _cut(self, proxy: Proxy, diary: Diary, seconds: float) -> None:
         with diary.fault(CUT):
@@ -108,6 +121,14 @@ class Network:
         finally:
             for proxy in self._proxies.values():
                 proxy.faults.remove(fault)
+
+
+def _ports(pid: int) -> frozenset[int]:
+    """Of the connections of a process; none where it is gone."""
+    try:
+        return frozenset(end.laddr.port for end in psutil.Process(pid).net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return frozenset()
 
 
 @asynccontextmanager

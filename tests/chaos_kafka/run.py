@@ -24,7 +24,7 @@ from tests.chaos_kafka.healing import Healing
 from tests.chaos_kafka.looks import TARGET
 from tests.chaos_kafka.network import Network, network
 from tests.chaos_kafka.publisher import Publisher
-from tests.chaos_kafka.storm import storm
+from tests.chaos_kafka.storm import Group, storm
 from tests.chaos_kafka.takeover import takeovers
 from tests.support.stage import Stage
 
@@ -43,7 +43,7 @@ GROUPS = {
 STARTS_WITHIN = 120.0
 HEALS_WITHIN = 120.0  # waited so long; what is asked for is in `verdict`
 CALM = 5.0  # seconds of work before the first fault
-STORM_EACH = 25  # kills: one storm for so many, one at least
+STORM_EACH = 15  # kills: one storm for so many, one at least
 STORM_REST = (5.0, 15.0)
 
 
@@ -148,7 +148,8 @@ async def _storms(scene: _Scene, kills: int, chance: random.Random) -> None:
     for _ in range(-(-kills // STORM_EACH)):
         await asyncio.sleep(chance.uniform(*STORM_REST))
         group, topic = chance.choice(_reads(scene.namespace))
-        await storm(scene.stage, inner(scene.cluster), scene.diary, group=group, topic=topic)
+        ground = Group(inner(scene.cluster), group, topic)
+        await storm(scene.stage, scene.network, scene.diary, chance, ground)
 
 
 async def _heal(stage: Stage, client: AsyncClient, publisher: Publisher, healing: Healing) -> dict[str, Any]:

@@ -1,34 +1,54 @@
-"""Rebalance storms: a process of a service comes for a while, and a member that does nothing comes and goes."""
+"""Rebalance storms: a process of a service comes for a while, and a member that does nothing comes and goes.
+
+Meanwhile positions of that service come late to the brokers, some of them after the next rebalance.
+"""
 
 import asyncio
 import os
+import random
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import Consumer
 
 from farandole.runtime.guarded import Guard, Guarded, Spec
+from tests.chaos_kafka import looks
 from tests.chaos_kafka.diary import Diary
 from tests.chaos_kafka.looks import TARGET
+from tests.chaos_kafka.network import Network
 from tests.support.stage import Stage
 
 ROUNDS = 4
 PERIOD = 2.0  # seconds
+LATE_BY = (1.5, 4.0)  # seconds; a client gives up after 4.5
+LATE_EACH = 3  # commits of a round
 GRACE = 30.0
 LEASE = 3.0
 
 
-async def storm(stage: Stage, bootstrap: str, diary: Diary, *, group: str, topic: str) -> None:
-    """Unsettle one group (Kafka's name, and of the topic that it reads) for some rounds."""
-    service = group.partition(".")[2].partition("/")[0]
+class Group(NamedTuple):
+    """Whom a storm unsettles: Kafka's name, and of the topic that it reads; `bootstrap`: without the proxies."""
+
+    bootstrap: str
+    name: str
+    topic: str
+
+
+async def storm(stage: Stage, network: Network, diary: Diary, chance: random.Random, group: Group) -> None:
+    """Unsettle one group for some rounds."""
+    service = group.name.partition(".")[2].partition("/")[0]
     with diary.fault("storm", service):
         guard = Guard()
         extra = await asyncio.to_thread(_start, guard, stage, service)
         try:
             for _ in range(ROUNDS):
-                await asyncio.to_thread(_visit, bootstrap, group, topic)
-                await asyncio.sleep(PERIOD)
+                running = await asyncio.to_thread(looks.services, stage.up)
+                pids = [pid for pid, name in running.items() if name == service]
+                with network.late_positions(pids, chance.uniform(*LATE_BY), LATE_EACH):
+                    await asyncio.to_thread(_visit, *group)
+                    await asyncio.sleep(PERIOD)
         finally:
             await asyncio.to_thread(_end, guard, extra)
 

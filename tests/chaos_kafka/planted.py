@@ -200,6 +200,10 @@ DEFECTS: Mapping[str, Callable[[], None]] = {
     )
 }
 
+GUARDED_TWICE = frozenset({"no-generation"})
+"""Those whose harm something else prevents nearly always (a successor fences whoever held a lease, whatever generation
+it names), so that a storm of kills may well find nothing: hunted only where they are named."""
+
 
 class _Nobody:
     """A consumer whose word for its membership is that of one that never joined."""

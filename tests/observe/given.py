@@ -42,6 +42,17 @@ async def fill(log: Log, store: Store, records: Sequence[NewRecord]) -> None:
     await Replica(log, store, "one").catch_up()
 
 
+async def write_log(dance: Dance, url: str) -> None:
+    """All of a history, into the log at the URL."""
+    records = written.shuffled(written.lines_of(dance), 1)
+    log = await open_log(url)
+    try:
+        await written.make_topics(log, records)
+        await log.append(records)
+    finally:
+        await log.close()
+
+
 async def hash_of(store: Store) -> str:
     """The hash of all tables."""
     async with store.reading() as connection:

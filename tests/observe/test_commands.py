@@ -10,11 +10,10 @@ import pytest
 
 from farandole.cli import main
 from farandole.cli.codes import Code
-from farandole.engines.open import open_log
 from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
 from libs.farandole.tests.unit.fold.dance import Dance, Given, Terminal
 from libs.farandole.tests.unit.fold.model import Owed
-from tests.observe import written
+from tests.observe.given import write_log
 
 Run = Callable[..., str]
 
@@ -34,18 +33,8 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     dance.behave["indices/index"] = behave
     workflow = dance.publish("scene.received", "s1", key="k1")
     dance.settle()
-    asyncio.run(_write(dance, f"sqlite:///{tmp_path}/log.db"))
+    asyncio.run(write_log(dance, f"sqlite:///{tmp_path}/log.db"))
     return workflow
-
-
-async def _write(dance: Dance, url: str) -> None:
-    records = written.shuffled(written.lines_of(dance), 1)
-    log = await open_log(url)
-    try:
-        await written.make_topics(log, records)
-        await log.append(records)
-    finally:
-        await log.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,22 +40,6 @@ from tests.observe.projections import (
     shop,
     table,
 )
-from tests.support.postgres import fresh_database, postgres
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL."""
-    with postgres() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    return await fresh_database(request.getfixturevalue("server"))
 
 
 def by_hand(projection: Any, records: list[Any]) -> str:

@@ -2,7 +2,7 @@
 
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from farandole_observe.projector.replica import Replica
 from farandole_observe.questions.summaries import Filter, count, summaries
 from tests.observe import written
 from tests.observe.given import asked, fill, hash_of, opened
-from tests.support.postgres import fresh_database, postgres
 
 
 async def filled(records: Sequence[NewRecord]) -> str:
@@ -49,21 +48,6 @@ def _plain(summary: Summary) -> Any:
     inputs = tuple(replace(view, time=0.0, place=None) for view in summary.inputs)
     steps = {n: replace(s, seconds=round(s.seconds, 6), longest=round(s.longest, 6)) for n, s in summary.steps.items()}
     return replace(summary, started=0.0, updated=0.0, inputs=inputs, steps=steps)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL."""
-    with postgres() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    return await fresh_database(request.getfixturevalue("server"))
 
 
 @pytest.mark.parametrize("seed", range(6))

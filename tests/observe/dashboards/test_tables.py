@@ -1,6 +1,6 @@
 """The dashboards' SQL on a real PostgreSQL, of tables that a projector has filled."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -9,16 +9,10 @@ import pytest_asyncio
 from tests.observe import written
 from tests.observe.dashboards.asked import BOARDS, boards, filled, ours, targets, variables
 from tests.observe.given import fill, opened
-from tests.support.postgres import fresh_database, postgres
+from tests.support.postgres import fresh_database
 
 pytestmark = pytest.mark.slow
 READER = "reader"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
 
 
 @pytest_asyncio.fixture

@@ -15,7 +15,7 @@ from farandole.engines.open import open_log
 from farandole.events.ids import trace_id
 from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
 from libs.farandole.tests.unit.fold.dance import Dance
-from tests.observe import written
+from tests.observe.given import write_log
 from tests.observe.traced.receiver import receiving
 from tests.observe.traced.stage import OUTSIDE
 
@@ -31,18 +31,8 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     dance = Dance(*EARTH_OBSERVATION, members=3)
     workflow = dance.publish("scene.received", "s1", key="k1")
     dance.settle()
-    asyncio.run(_write(dance, f"sqlite:///{tmp_path}/log.db"))
+    asyncio.run(write_log(dance, f"sqlite:///{tmp_path}/log.db"))
     return workflow
-
-
-async def _write(dance: Dance, url: str) -> None:
-    records = written.shuffled(written.lines_of(dance), 1)
-    log = await open_log(url)
-    try:
-        await written.make_topics(log, records)
-        await log.append(records)
-    finally:
-        await log.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reads files that people name: regular ones of bounded size, and nothing that could block or never end."""
+"""Reads files that people name: regular ones of bounded size, and nothing that could block or never end; syncs."""
 
 import os
 import stat
@@ -38,6 +38,15 @@ def read_secret(path: Path, variable: str) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{variable}: {path} is not UTF-8: {error.reason}") from None
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def sync(path: Path) -> None:
+    """Have a file, or what a folder lists, outlast a crash of the machine. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _bounded(file: FileIO, path: Path, what: str, limit: int) -> bytes:

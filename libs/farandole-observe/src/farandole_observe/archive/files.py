@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from farandole.events.errors import LogFormatError, LogUnavailable
+from farandole.files import sync
 from farandole.log.record import Record, Span, TopicPartition
 
 SCHEMA = pa.schema(
@@ -76,9 +77,9 @@ class Archive:
             pq.write_table(_table(records), part, compression="zstd")
             if [record for some in _read(part, place) for record in some] != list(records):
                 raise LogUnavailable(f"{part} does not hold what was written to it; see to the disk")
-            _sync(part)
+            sync(part)
             os.rename(part, path)
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as error:
             raise LogUnavailable(f"the archive {path} cannot be written: {error}") from error
         finally:
@@ -163,11 +164,3 @@ def _name(name: str) -> bytes:
 
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogatepass")
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

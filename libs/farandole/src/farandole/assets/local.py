@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from farandole.events.asset import Asset, asset_uri, is_asset_uri
 from farandole.events.errors import AssetCorrupt, AssetError, AssetMissing, AssetRefused, BadInput
+from farandole.files import sync
 
 _VERIFIED_KEPT = 4096  # files whose digest this process remembers to have checked
 _STALE_AFTER = 3600.0  # seconds; only then is a temporary file that nobody locks taken for a dead writer's
@@ -78,7 +79,7 @@ class LocalAssets:
                     if not (self._holds(asset) and self._renew(digest)):
                         self._keep(file, name, digest)
                 # Also where it was there already: who put it may not have come to this yet.
-                _sync_folder(self._place(digest).parent)
+                sync(self._place(digest).parent)
         return asset
 
     def path(self, asset: Asset | str) -> Path:
@@ -113,7 +114,7 @@ class LocalAssets:
                 if path.lstat().st_mtime >= before:
                     return False
                 path.unlink()
-                _sync_folder(path.parent)
+                sync(path.parent)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -221,7 +222,7 @@ class LocalAssets:
         if folder != self._root:
             self._make_folder(folder.parent)
         folder.mkdir(parents=folder == self._root, exist_ok=True)
-        _sync_folder(folder.parent)
+        sync(folder.parent)
         self._folders.add(folder)
 
     def _sweep(self) -> None:
@@ -280,14 +281,6 @@ def _digest(file: FileIO) -> str:
     """Of the whole file, which is then at its end."""
     file.seek(0)
     return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _corrupt(uri: str, path: Path, found: str) -> AssetCorrupt:

@@ -14,6 +14,7 @@ from farandole.engines.sqlite.database import connect, connect_reader, opening, 
 from farandole.engines.sqlite.frames import decode, decode_headers
 from farandole.engines.sqlite.pruning import stated_begins
 from farandole.events.errors import BadInput, FarandoleError, LogFormatError
+from farandole.files import sync
 
 _SECOND = 1e6
 _OFFSET = (1 << schema.OFFSET_BITS) - 1
@@ -36,9 +37,9 @@ def backup(path: Path, target: Path) -> None:
                 raise BadInput(f"{path} is empty; there is nothing to copy")
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             db.execute("VACUUM INTO ?", (str(part),))
-        _sync(part)
+        sync(part)
         os.link(part, target)  # unlike a rename it does not replace what came meanwhile
-        _sync(target.parent)
+        sync(target.parent)
     except apsw.Error as error:
         raise opening(error, path) from error
     except OSError as error:
@@ -167,11 +168,3 @@ def _bounds(topic: Topic, partition: int) -> tuple[int, int]:
 def _check_exists(path: Path) -> None:
     if not path.is_file():
         raise BadInput(f"there is no log at {path}")
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -11,9 +11,8 @@ from farandole.testing.contract.rig import Case, Rig
 _WORK = Interest("group/step", "work")
 
 
-async def filled(rig: Rig) -> Log:
-    """A log with twenty records in the only partition of `work`, five to an append."""
-    log = await rig.open()
+async def fill(log: Log) -> Log:
+    """Twenty records into the only partition of `work`, five to an append; the same log."""
     await log.ensure([TopicSpec("work"), TopicSpec("other", 2), TopicSpec("rows", 1, compacted=True)])
     for first in range(0, 20, 5):
         await log.append(numbered("work", 5, first=first))
@@ -23,7 +22,7 @@ async def filled(rig: Rig) -> Log:
 
 async def what_is_pruned_is_gone(rig: Rig) -> None:
     """Every handle finds what is left; it begins at the offset that was answered, no later than the one asked for."""
-    log, other = await filled(rig), await rig.open()
+    log, other = await fill(await rig.open()), await rig.open()
     records = await records_of(log, "work")
     wanted = records[12].offset
     start = (await log.prune({("work", 0): wanted}))["work", 0]
@@ -40,7 +39,7 @@ async def what_is_pruned_is_gone(rig: Rig) -> None:
 
 async def all_of_a_partition_may_go(rig: Rig) -> None:
     """Then it begins where it ends, and goes on there."""
-    log = await filled(rig)
+    log = await fill(await rig.open())
     end = (await log.spans(["work"]))["work", 0].end
     same(await log.prune({("work", 0): end}), {("work", 0): end}, "start")
     same(await log.spans(["work"]), {("work", 0): Span(end, end)}, "spans")
@@ -55,7 +54,7 @@ async def all_of_a_partition_may_go(rig: Rig) -> None:
 
 async def what_cannot_be_pruned_is_refused(rig: Rig) -> None:
     """Then nothing of the call is removed."""
-    log = await filled(rig)
+    log = await fill(await rig.open())
     end = (await log.spans(["work"]))["work", 0].end
     for place, offset in ((("nowhere", 0), 0), (("other", 2), 0), (("work", 0), end + 1), (("work", 0), -1),
                           (("rows", 0), 1)):  # fmt: skip
@@ -67,7 +66,7 @@ async def what_cannot_be_pruned_is_refused(rig: Rig) -> None:
 
 async def a_group_goes_on_behind_what_was_pruned(rig: Rig) -> None:
     """It had handled it; a group that comes later begins with what is left."""
-    log = await filled(rig)
+    log = await fill(await rig.open())
     member = await Member.join(log, _WORK)
     await together(rig, [member], lambda: len(member.seen) == 20, "all records", lambda record: [])
     start = (await log.prune({("work", 0): member.seen[10].offset}))["work", 0]
@@ -82,7 +81,7 @@ async def a_group_goes_on_behind_what_was_pruned(rig: Rig) -> None:
 
 async def a_group_that_lacks_what_was_pruned_is_told(rig: Rig) -> None:
     """It does not skip what is gone unhandled: its next member's poll raises, naming the topic; its position stays."""
-    log = await filled(rig)
+    log = await fill(await rig.open())
     member = await Member.join(log, _WORK)
     await together(rig, [member], lambda: len(member.seen) == 20, "all records")
     handled = member.seen[3].offset + 1
@@ -97,7 +96,7 @@ async def a_group_that_lacks_what_was_pruned_is_told(rig: Rig) -> None:
 
 async def a_reader_that_lacks_what_was_pruned_is_told(rig: Rig) -> None:
     """From where it was told to begin something is gone: it raises, and names the topic."""
-    log = await filled(rig)
+    log = await fill(await rig.open())
     records = await records_of(log, "work")
     await log.prune({("work", 0): records[12].offset})
     reader = await log.reader(["work"], {("work", 0): records[2].offset})

@@ -83,16 +83,19 @@ def _options(loaded: Loaded, ratio: float | None) -> Options:
     )
 
 
-def _exposing(loaded: Loaded) -> Any:
+def _exposing(loaded: Loaded, ratio: float | None) -> Any:
     """Metrics and probes, where they are switched on; else nothing of them is loaded."""
     if not loaded.config.metrics:
         return None
     module = importlib.import_module("farandole.telemetry.exposing")
-    return module.Exposing(read_address(loaded.config.metrics), loaded.config.stalled_after)
+    return module.Exposing(
+        read_address(loaded.config.metrics), loaded.config.stalled_after, 1.0 if ratio is None else ratio
+    )
 
 
 async def _serve(services: list[tuple[str, Service]], loaded: Loaded, traced: Traced | None) -> int:
-    options, exposing = _options(loaded, None if traced is None else traced.ratio), _exposing(loaded)
+    ratio = None if traced is None else traced.ratio
+    options, exposing = _options(loaded, ratio), _exposing(loaded, ratio)
     more = [*([] if exposing is None else [exposing.hooks]), *([] if traced is None else [traced.hooks()])]
     hooks = compose([LoggingHooks(), *more])
     assert hooks is not None

@@ -18,10 +18,10 @@ LOOK = 1.0  # seconds between two looks at how the steps stand
 
 
 class Exposing:
-    """The metrics and probes of a process that runs services. `hooks`: give them to what runs."""
+    """The metrics and probes of a process that runs services. `hooks`: give them to what runs; `ratio`: of traces."""
 
-    def __init__(self, address: Address, patience: float) -> None:
-        self.hooks = MetricsHooks()
+    def __init__(self, address: Address, patience: float, ratio: float = 1.0) -> None:
+        self.hooks = MetricsHooks(ratio)
         self._address, self._health = address, Health(patience)
 
     @asynccontextmanager

@@ -7,11 +7,15 @@ from farandole.telemetry.tally import CHANGES, Tally
 
 
 class MetricsHooks:
-    """Counts by step; see `exposition` for what comes of it. Called on one event loop, read from any thread."""
+    """Counts by step; see `exposition` for what comes of it. Called on one event loop, read from any thread.
 
-    __slots__ = ("steps",)
+    `ratio`: the share of workflows that are traced.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ratio", "steps")
+
+    def __init__(self, ratio: float = 1.0) -> None:
+        self._ratio = ratio
         self.steps: dict[tuple[str, str], Tally] = {}
         """By service and step."""
 
@@ -19,7 +23,7 @@ class MetricsHooks:
         """What is counted of a step; all zero at first."""
         found = self.steps.get((service, step))
         if found is None:
-            found = self.steps[service, step] = Tally()
+            found = self.steps[service, step] = Tally(self._ratio)
         return found
 
     def running(self, attempt: Attempt) -> AbstractContextManager[None]:

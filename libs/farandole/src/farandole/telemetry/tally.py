@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from time import time
 
 from farandole.events.facts import REASONS
+from farandole.events.ids import is_sampled, trace_id
 from farandole.log.hooks import Commit
 
 ENDINGS = ("completed", "held", "retrying", "dead", "dropped", "redriven", "discarded", "parked")
@@ -51,11 +52,15 @@ class Spread:
 
 
 class Tally:
-    """Of one step, since the process began. `sent`: records that its outcomes published, dead letters among them."""
+    """Of one step, since the process began. `sent`: records that its outcomes published, dead letters among them.
 
-    __slots__ = ("changes", "commits", "dead", "durations", "outcomes", "sent", "sizes")
+    `ratio`: the share of workflows that are traced; no other makes an exemplar, for it would lead nowhere.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ratio", "changes", "commits", "dead", "durations", "outcomes", "sent", "sizes")
+
+    def __init__(self, ratio: float = 1.0) -> None:
+        self._ratio = ratio
         self.outcomes = dict.fromkeys(ENDINGS, 0)
         self.dead = dict.fromkeys((*REASONS, OTHER), 0)
         self.changes = dict.fromkeys(CHANGES.values(), 0)
@@ -82,4 +87,6 @@ class Tally:
         if last:
             now = time()
             for (ending, bucket), (seconds, workflow) in last.items():
+                if self._ratio < 1.0 and not is_sampled(trace_id(workflow), self._ratio):
+                    continue
                 durations[ending].exemplars[bucket] = Exemplar(seconds, workflow, now)

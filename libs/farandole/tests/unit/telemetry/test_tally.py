@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
+from farandole.events.ids import is_sampled, trace_id
 from farandole.log.hooks import Commit
 from farandole.telemetry.tally import ENDINGS, OTHER, SECONDS, Spread, Tally
 
@@ -77,3 +78,15 @@ def test_a_reason_that_is_not_declared_is_another() -> None:
     for number in range(100):
         tally.add(committed(Out("dead", reason=f"made up {number}")))
     assert (tally.dead[OTHER], len(tally.dead), set(tally.outcomes)) == (100, before, set(ENDINGS))
+
+
+def test_only_workflows_that_are_traced_make_exemplars() -> None:
+    """Whatever share that is; the counts are of all."""
+    names = [f"w{n}" for n in range(300)]
+    for ratio in (0.0, 0.3, 1.0):
+        tally, found = Tally(ratio), set[str]()
+        for name in names:
+            tally.add(committed(Out(started=1.0, finished=2.0, workflow=name)))
+            found |= {exemplar.workflow for exemplar in tally.durations["completed"].exemplars.values()}
+        assert found == {name for name in names if is_sampled(trace_id(name), ratio)}
+        assert tally.outcomes["completed"] == len(names)

@@ -11,7 +11,7 @@ from typing import IO, NoReturn, cast
 
 import pytest
 
-from scripts.kafka import Cluster, NoKafka, Origin, kafka_cluster
+from scripts.kafka import Cluster, KafkaFailed, NoKafka, Origin, kafka_cluster
 
 REQUIRE = "FARANDOLE_REQUIRE_KAFKA"  # environment: 1 makes a missing Kafka a failure, as CI does
 _LOOK = 0.1  # seconds between two looks whether another worker's Kafka answers
@@ -29,7 +29,8 @@ def session_kafka(folder: Path) -> Iterator[Cluster]:
     """The Kafka that whoever names the same `folder` shares; its nodes are nobody's to stop.
 
     The first to come starts it, and ends it when all others have left. Should its worker be killed, it ends with it,
-    and the next to come starts another. Raises NoKafka and KafkaFailed as `kafka_cluster` does.
+    and the next to come starts another. Raises NoKafka and KafkaFailed as `kafka_cluster` does, KafkaFailed also in the
+    end, should a node have ended before.
     """
     with (folder / "owner.lock").open("w") as owner, (folder / "users.lock").open("w") as users:
         while True:
@@ -66,6 +67,14 @@ def _owned(folder: Path, users: IO[str]) -> Iterator[Cluster]:
         finally:
             fcntl.flock(users, fcntl.LOCK_EX)
             place.unlink()
+            _check(cluster)
+
+
+def _check(cluster: Cluster) -> None:
+    """Raises KafkaFailed where a node has ended: whatever failed for want of it, this is why."""
+    for node in cluster.nodes:
+        if node.pid is None:
+            raise KafkaFailed(f"node {node.id} of the Kafka of this run ended by itself; its log said:\n{node.tail()}")
 
 
 def _found(folder: Path) -> Cluster | None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.kafka import Cluster, KafkaFailed, NoKafka, artifacts, kafka_cluster
@@ -197,6 +198,29 @@ def test_what_a_killed_worker_left_written_is_not_taken_for_a_kafka(
     (tmp_path / "kafka.json").write_text(f'["{_NOBODY}", "java"]')
     with session_kafka(tmp_path) as cluster:
         assert cluster.bootstrap == kafka.bootstrap
+
+
+@pytest.mark.slow
+def test_a_kafka_that_ended_before_its_run_is_said_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whatever failed for want of it would hide why."""
+    monkeypatch.delenv("FARANDOLE_TEST_KAFKA", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://{_NOBODY}")
+    with pytest.raises(KafkaFailed, match="ended by itself; its log said"):
+        _run_whose_kafka_is_killed(tmp_path)
+
+
+def _run_whose_kafka_is_killed(folder: Path) -> None:
+    before = _brokers()
+    with session_kafka(folder):
+        (mine,) = _brokers() - before
+        ending = [mine, *mine.parents()[:1]]  # its keeper tells of it, then ends
+        mine.kill()
+        _, left = psutil.wait_procs(ending, 20)
+        assert not left
+
+
+def _brokers() -> set[psutil.Process]:
+    return {each for each in psutil.Process().children(recursive=True) if each.name() == "java"}
 
 
 def _program(path: Path, text: str) -> None:

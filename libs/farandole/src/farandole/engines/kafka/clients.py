@@ -7,10 +7,8 @@ partitioner (the engine names the partition itself), bounded prefetch.
 import uuid
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient
-
 from farandole.engines.kafka.address import Address
+from farandole.engines.kafka.handles import AdminClient, Consumer, Producer, ends
 from farandole.engines.kafka.logins import for_confluent
 from farandole.engines.kafka.security import read_security
 from farandole.engines.kafka.undertones import Undertone
@@ -44,6 +42,7 @@ class Clients:
         self.security = read_security(address)
         self.name = f"farandole-{uuid.uuid4().hex[:12]}"
         """Names this handle to the brokers; the beginning of its transactional ids."""
+        ends.watch()
 
     def _common(self) -> Config:
         return {

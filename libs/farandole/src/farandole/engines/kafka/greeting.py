@@ -82,7 +82,7 @@ async def _taken(clients: Clients, server: str, made: Any) -> None:
 async def connection(clients: Clients, server: str) -> AsyncIterator[Any]:
     """One with a single broker, authenticated. Raises OSError, ssl.SSLError or aiokafka's KafkaError."""
     host, _, port = server.rpartition(":")
-    made = AIOKafkaConnection(
+    made = _Connection(
         host.strip("[]"),
         int(port),
         client_id=clients.name,
@@ -97,7 +97,28 @@ async def connection(clients: Clients, server: str) -> AsyncIterator[Any]:
         patience = 0.0
         raise
     finally:
-        await asyncio.wait([made.close()], timeout=patience)
+        await _part(made, patience)
+
+
+class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # it has no types
+    """Remembers what aiokafka forgets with `close`: by what a connection can be ended at once."""
+
+    writer: asyncio.StreamWriter | None = None
+
+    def close(self, reason: Any = None, exc: BaseException | None = None) -> Any:
+        self.writer = self._writer or self.writer
+        return super().close(reason=reason, exc=exc)
+
+
+async def _part(made: _Connection, patience: float) -> None:
+    """Close it; after `patience` without asking the other side, else its socket would outlive the event loop."""
+    closed = made.close()
+    try:
+        await asyncio.wait([closed], timeout=patience)
+    finally:  # when cancelled too
+        if made.writer is not None and not closed.done():
+            made.writer.transport.abort()
+            await asyncio.wait([closed], timeout=_PARTING)
 
 
 def _stranger(clients: Clients, server: str, error: Exception) -> LogUnavailable:

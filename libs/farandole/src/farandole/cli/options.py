@@ -30,7 +30,9 @@ MetricsOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
-WorkflowArgument = Annotated[str, typer.Argument(help="A workflow's id, a unique prefix of it, or its input's id.")]
+WorkflowArgument = Annotated[
+    str, typer.Argument(help="A workflow's id, a unique prefix of it, its input's id, or type:key of its input.")
+]
 
 
 def settings(config: Path | None = None, **flags: Any) -> Loaded:

@@ -23,7 +23,7 @@ from farandole.events.event import Event
 from farandole.events.ids import fingerprint
 from farandole.events.manifest import Manifest
 from farandole.events.topics import inbox
-from farandole.fold import Summary, WorkflowState
+from farandole.fold import EventView, Summary, WorkflowState
 from farandole.log.manifests import read_manifests
 from farandole.log.ports import Log
 from farandole.log.record import NewRecord, Place
@@ -151,7 +151,7 @@ class AsyncClient:
         return (await self.observe()).fold.workflows()
 
     async def find(self, name: str) -> str:
-        """The workflow that `name` means: its id, a unique prefix of it, or the id of its input.
+        """The workflow that `name` means: its id, a unique prefix of it, its input's id, or `type:key` of an input.
 
         Raises NotFound, or BadInput where there are several.
         """
@@ -161,6 +161,9 @@ class AsyncClient:
         if name in ids:
             return name
         found = [s.workflow for s in known if any(view.id == name for view in s.inputs)]
+        event_type, colon, key = name.partition(":")
+        if not found and colon:
+            found = [s.workflow for s in known if any(_is(view, event_type, key) for view in s.inputs)]
         if not found and len(name) >= _SHORTEST_PREFIX:
             found = [workflow for workflow in ids if workflow.startswith(name)]
         if not found:
@@ -273,6 +276,10 @@ def _state(observer: Observer, workflow: str) -> WorkflowState:
     if state is None:
         raise NotFound(f"no workflow {workflow[:80]!r} in this log")
     return state
+
+
+def _is(view: EventView, event_type: str, key: str) -> bool:
+    return view.key == key and event_type in (view.topic, view.type)
 
 
 def _ignore(_: Summary) -> None:

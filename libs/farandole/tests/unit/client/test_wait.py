@@ -127,9 +127,12 @@ def test_a_workflow_is_found_by_id_by_prefix_and_by_its_input() -> None:
         assert await client.find(one.workflow) == one.workflow
         assert await client.find(two.workflow[:8]) == two.workflow
         assert await client.find("first") == one.workflow
-        with pytest.raises(BadInput, match="means 2 workflows"):
-            await client.find("second")
-        for unknown in ("zzzz", one.workflow[:2]):
+        assert await client.find("order.placed:a") == one.workflow
+        assert await client.find("order.placed.v1:a") == one.workflow
+        for several in ("second", "order.placed:b"):
+            with pytest.raises(BadInput, match="means 2 workflows"):
+                await client.find(several)
+        for unknown in ("zzzz", one.workflow[:2], "order.placed:z", "order.packed:a"):
             with pytest.raises(NotFound):
                 await client.find(unknown)
         for bad in ("", "../../x", "a\x1b[31m", "x" * 10_000):

@@ -1,9 +1,7 @@
 """The program `farandole`: finds the command, runs it, and turns whatever comes of it into an exit code."""
 
-import errno
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import typer
@@ -12,12 +10,10 @@ from typer.exceptions import Abort, TyperException
 from farandole.cli.app import build
 from farandole.cli.codes import Code, code_of, first_cause
 from farandole.cli.say import escaped, remark
+from farandole.cli.unexpected import unexpected
 from farandole.events.errors import BadInput, FarandoleError
 
 _WINDOWS = "Windows is not supported; run Farandole inside WSL 2, where it is a Linux program"
-_DEBUG = "FARANDOLE_TRACEBACK"
-_WRONG_PLACE = {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM, errno.EROFS}
-"""What the system says of a place that somebody named, and that cannot be what it is needed for."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,8 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Code.INTERRUPTED
     except OSError as error:
-        remark(_plain(error))
-        return Code.BAD_INPUT if error.filename and error.errno in _WRONG_PLACE else Code.FAULT
+        return unexpected(error)
     return code
 
 
@@ -47,7 +42,9 @@ def _run(argv: list[str]) -> int:
         cause = first_cause(error)
         if isinstance(cause, TyperException | FarandoleError | TimeoutError):
             return _told(cause)
-        return _unexpected(cause)
+        if isinstance(cause, OSError):
+            raise cause from None
+        return unexpected(cause)
     except Abort:
         return Code.INTERRUPTED
     except SystemExit as error:
@@ -57,7 +54,7 @@ def _run(argv: list[str]) -> int:
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - the last place; whatever it is, one line tells of it
-        return _unexpected(error)
+        return unexpected(error)
     return int(given) if isinstance(given, int) else Code.DONE
 
 
@@ -65,23 +62,6 @@ def _told(error: Exception) -> int:
     text = error.format_message() if isinstance(error, TyperException) else str(error)
     remark(text.strip() or type(error).__name__)
     return code_of(error)
-
-
-def _unexpected(error: BaseException) -> int:
-    if isinstance(error, OSError):
-        raise error
-    if os.environ.get(_DEBUG):
-        traceback.print_exception(error)
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" ({last[0].filename}:{last[0].lineno})" if last else ""
-    remark(f"internal error: {type(error).__name__}: {error}{place}; {_DEBUG}=1 shows more")
-    return Code.FAULT
-
-
-def _plain(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "no space left on the device; nothing more was written"
-    return f"{str(error.filename)[:200]}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 def _check_text(argv: Sequence[str]) -> None:

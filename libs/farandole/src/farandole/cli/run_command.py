@@ -16,6 +16,7 @@ from farandole.cli.options import ConfigOption, LogOption, MetricsOption, settin
 from farandole.cli.say import remark
 from farandole.cli.services import load_services
 from farandole.cli.traced import Traced, open_traced
+from farandole.cli.unexpected import unexpected
 from farandole.config import Loaded
 from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError, FarandoleError, LogFormatError
@@ -27,6 +28,7 @@ from farandole.runtime.scratch import sweep
 from farandole.telemetry.address import read_address
 from farandole.telemetry.compose import compose
 from farandole.telemetry.logging import LoggingHooks, configure_logging
+from farandole.telemetry.redact import Secrets
 
 _GC_THRESHOLD = 100_000  # the young generation: a batch of events must not set off a collection every few hundred
 _SWITCH_INTERVAL = 0.0005  # seconds; the log's writer thread needs the interpreter back soon
@@ -44,26 +46,31 @@ def run(
     config: ConfigOption = None,
 ) -> int:
     """Run services in this process until SIGTERM or Ctrl-C; exit 78 where one refuses to start."""
+    secrets = Secrets()
     try:
         loaded = settings(config, log=log, metrics=metrics)
-        configure_logging(loaded.config.log_level, loaded.config.log_json)
+        configure_logging(loaded.config.log_level, loaded.config.log_json, secrets)
         services, traced = load_services(targets, loaded), open_traced(loaded)
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        return asyncio.run(_serve(services, loaded, traced))
+        return asyncio.run(_serve(services, loaded, traced, secrets))
     except asyncio.CancelledError:  # the second signal
         return Code.INTERRUPTED
-    except (FarandoleError, BaseExceptionGroup) as error:
+    except BrokenPipeError:
+        raise
+    except (Exception, BaseExceptionGroup) as error:
         cause = first_cause(error)
-        if not isinstance(cause, FarandoleError):
-            raise
-        remark(cause)
-        return code_of(cause, starting=True)
+        if isinstance(cause, FarandoleError):
+            remark(secrets.hide(str(cause)))
+            return code_of(cause, starting=True)
+        if isinstance(cause, Exception):
+            return unexpected(cause, secrets.hide)
+        raise
 
 
 _FORMS = {True: "json", False: "console", None: ""}
 
 
-def _options(loaded: Loaded, ratio: float | None) -> Options:
+def _options(loaded: Loaded, ratio: float | None, secrets: Secrets) -> Options:
     config = loaded.config
     scratch = "" if config.scratch is None else str(config.scratch)
     if config.scratch is not None:
@@ -80,6 +87,7 @@ def _options(loaded: Loaded, ratio: float | None) -> Options:
         roots=roots,
         logging=f"{config.log_level} {_FORMS[config.log_json]}",
         ratio=ratio,
+        secrets=secrets,
     )
 
 
@@ -93,9 +101,9 @@ def _exposing(loaded: Loaded, ratio: float | None) -> Any:
     )
 
 
-async def _serve(services: list[tuple[str, Service]], loaded: Loaded, traced: Traced | None) -> int:
+async def _serve(services: list[tuple[str, Service]], loaded: Loaded, traced: Traced | None, secrets: Secrets) -> int:
     ratio = None if traced is None else traced.ratio
-    options, exposing = _options(loaded, ratio), _exposing(loaded, ratio)
+    options, exposing = _options(loaded, ratio, secrets), _exposing(loaded, ratio)
     more = [*([] if exposing is None else [exposing.hooks]), *([] if traced is None else [traced.hooks()])]
     hooks = compose([LoggingHooks(), *more])
     assert hooks is not None
@@ -118,7 +126,7 @@ async def _serve(services: list[tuple[str, Service]], loaded: Loaded, traced: Tr
         if traced is not None:
             await traced.close()
     if failure is not None:
-        remark(failure)
+        remark(secrets.hide(str(failure)))
         return Code.REFUSED if isinstance(failure, LogFormatError) else Code.FAULT
     if left:
         structlog.get_logger("farandole").warning(

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 from farandole.runtime.declare import AnyStep, Service
 from farandole.runtime.provide import Provided
-from farandole.telemetry.redact import redact
+from farandole.telemetry.redact import Hide, redacted
 
 _LONGEST = 1000  # characters of one value as JSON; a manifest is read by everybody who starts
 
@@ -21,7 +21,7 @@ def configured(service: Service, step: AnyStep, provided: Provided) -> dict[str,
     Raises ConfigError where a setting is missing or wrong.
     """
     found = {kind.__name__: provided.setting(kind) for kind in _kinds(service, step)}
-    return {name: _told(settings) for name, settings in sorted(found.items())}
+    return {name: _told(settings, provided.secrets.hide) for name, settings in sorted(found.items())}
 
 
 def _kinds(service: Service, step: AnyStep) -> Iterator[type[BaseSettings]]:
@@ -38,10 +38,10 @@ def _kinds(service: Service, step: AnyStep) -> Iterator[type[BaseSettings]]:
                 asked[parameter] = None
 
 
-def _told(settings: object) -> dict[str, Any]:
+def _told(settings: object, hide: Hide) -> dict[str, Any]:
     if not isinstance(settings, BaseModel):
         return {}  # a test put something else in its place
-    plain = redact(None, "", settings.model_dump())
+    plain = redacted(settings.model_dump(), hide)
     return {name: _bounded(to_jsonable_python(value, fallback=str)) for name, value in plain.items()}
 
 

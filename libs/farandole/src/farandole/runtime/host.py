@@ -26,6 +26,7 @@ from farandole.runtime.runners import Bench, LoopRunner, ProcessRunner, Runner, 
 from farandole.runtime.sources import Sources
 from farandole.runtime.start import begin_now
 from farandole.runtime.worker import Worker
+from farandole.telemetry.redact import Secrets
 
 DEFAULT_PARTITIONS = 4
 
@@ -38,7 +39,8 @@ class Options:
     class name) that stand in for the declared ones. `partitions`: of topics that this service creates. `grace`:
     seconds that what runs is given to end, when the service stops and when a partition goes to another member.
     `assets`, `roots` and `logging`: as worker processes are told them (see `WorkerSetup`). `ratio`: share of
-    the workflows that are traced, as `traceparent` says it of each event; None: none are.
+    the workflows that are traced, as `traceparent` says it of each event; None: none are. `secrets`: learns those
+    of the services' settings.
     """
 
     partitions: int = DEFAULT_PARTITIONS
@@ -51,6 +53,7 @@ class Options:
     logging: str = ""
     worker: str = ""
     ratio: float | None = None
+    secrets: Secrets = field(default_factory=Secrets)
 
 
 class Host:
@@ -70,7 +73,7 @@ class Host:
         self._sources = Sources()
         self._workers: list[Worker] = []
         self._forwarders: list[Forwarder] = []
-        self._provided = Provided(service, self._options.replaced)
+        self._provided = Provided(service, self._options.replaced, self._options.secrets)
         if not service.steps:
             raise DeclarationError(f"service {service.name} declares no step; decorate a function with @service.step")
 
@@ -143,7 +146,8 @@ class Host:
         host = self._options.worker or f"{socket.gethostname()}:{os.getpid()}"
         limit = self._log.capabilities.record_limit
         clock, ratio = self._log.clock, 1.0 if self._options.ratio is None else self._options.ratio
-        return Plan(step, self._service.version, host, clock, limit, len(spans), ratio)
+        secrets = self._options.secrets
+        return Plan(step, self._service.version, host, clock, limit, len(spans), ratio, secrets)
 
     async def _prepare(self, steps: list[AnyStep]) -> None:
         """Create what is missing, then declare the service."""

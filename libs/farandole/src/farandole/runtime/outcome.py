@@ -19,7 +19,6 @@ from farandole.runtime.bind import OutSlot
 from farandole.runtime.delivery import Delivery
 from farandole.runtime.given import Given, Item, event_type
 from farandole.runtime.plan import ROOM_FOR_HEADERS, Plan
-from farandole.telemetry.redact import hide_logins
 
 Ending = Literal["completed", "held", "retrying", "dead", "dropped", "redriven", "discarded", "parked"]
 ABSENCE = EventType(ABSENT, 1, None, False)
@@ -264,11 +263,11 @@ def _event_ref(delivery: Delivery) -> dict[str, Any]:
     return {"source": f"log:{topic}/{partition}", "id": str(offset), "type": "", "time": when, "at": delivery.place}
 
 
-def error_of(error: BaseException) -> dict[str, str]:
-    """An error as a fact tells it: its kind, and what it says; never a payload, nor the login of a URL."""
+def error_of(plan: Plan, error: BaseException) -> dict[str, str]:
+    """An error as a fact tells it: its kind, and what it says; never a payload, nor a secret."""
     remote = getattr(error, "kind", None)
     said = explain(error) if isinstance(error, ValidationError) else str(error)
-    text = hide_logins(said)[:ERROR_LIMIT].encode("utf-8", "replace").decode()  # half a surrogate pair is no JSON
+    text = plan.secrets.hide(said)[:ERROR_LIMIT].encode("utf-8", "replace").decode()  # half a surrogate pair is no JSON
     return {"kind": remote if isinstance(remote, str) else type(error).__name__, "text": text}
 
 
@@ -276,7 +275,7 @@ def dead_letter(plan: Plan, delivery: Delivery, reason: str, error: BaseExceptio
     """The dlq record: original bytes with reason headers; of a group, who is in it."""
     about: list[tuple[str, bytes | None]] = [
         ("fd-reason", reason.encode()),
-        ("fd-error", _header("{kind}: {text}".format(**error_of(error)))),
+        ("fd-error", _header("{kind}: {text}".format(**error_of(plan, error)))),
         ("fd-step", plan.producer.encode()),
         ("fd-delivery", delivery.ids.delivery.encode()),
         ("fd-workflow", _header(delivery.workflow)),

@@ -268,7 +268,7 @@ class Partition:
     def _retry(self, delivery: Delivery, error: BaseException, wait: float, started: float, finished: float) -> None:
         delivery.state, delivery.due = State.RETRY, self.plan.clock.now() + wait
         times = {"started": started, "finished": finished}
-        told = outcomes.error_of(error)
+        told = outcomes.error_of(self.plan, error)
         fact = outcomes.fact(self.plan, delivery, "retrying", **times, due=delivery.due, error=told)
         outcome = Outcome(delivery, "retrying", facts=[fact], settles=False, error=error)
         outcome.started, outcome.finished = started, finished
@@ -302,7 +302,7 @@ class Partition:
         plan, error = self.plan, _without_values(error)
         delivery.state, delivery.reason = State.DEAD, reason
         outcome = Outcome(delivery, "dead", settles=False, error=error, started=started, finished=finished)
-        told = outcomes.error_of(error)
+        told = outcomes.error_of(self.plan, error)
         more: dict[str, Any] = {"reason": reason, "error": told, "partition": self.lease.partition}
         if started:
             more |= {"started": started, "finished": finished}

@@ -8,6 +8,7 @@ from farandole.events.event import EventType
 from farandole.log.ports import Clock
 from farandole.runtime.bind import EventClass
 from farandole.runtime.declare import AnyStep
+from farandole.telemetry.redact import Secrets
 
 ROOM_FOR_HEADERS = 4096  # bytes of a record that an output's key, value and scope may not use
 
@@ -21,7 +22,10 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is fixed while a step runs. `worker` names the process in facts; `ratio`: share of traces kept."""
+    """All that is fixed while a step runs.
+
+    `worker` names the process in facts; `ratio`: share of traces kept; `secrets`: what no error may repeat.
+    """
 
     step: AnyStep
     service_version: str
@@ -30,6 +34,7 @@ class Plan:
     record_limit: int
     journal_partitions: int
     ratio: float = 1.0
+    secrets: Secrets = field(default_factory=Secrets)
     views: dict[tuple[str, int], View] = field(init=False)
     taken: frozenset[str] = field(init=False)
     producer: str = field(init=False)

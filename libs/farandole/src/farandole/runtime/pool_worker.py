@@ -2,8 +2,8 @@
 
 Run as a script, by path, and on the standard library until the pool has told it the service's import path.
 `factory` is `package.module:callable`; called once with a list of texts, it gives what answers: a callable
-from bytes to bytes, whose `close`, if it has one, is called at the end. Nothing is pickled: an exception goes
-back as its names, text, traceback and plain attributes.
+from bytes to bytes, whose `close`, if it has one, is called at the end; its `told`, if it has one, says what an
+exception's text is. Nothing is pickled: an exception goes back as its names, text, traceback and plain attributes.
 """
 
 import faulthandler
@@ -29,11 +29,15 @@ _TEXT_LIMIT, _TRACEBACK_LIMIT = 8_000, 32_000  # characters; an exception may ho
 _SHIELDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def describe(error: BaseException) -> bytes:
+Tell = Callable[[BaseException], str]
+
+
+def describe(error: BaseException, tell: Tell = str) -> bytes:
     """An exception as JSON: `kinds` (qualified names of its classes, its own first), `text`, `traceback` (the
-    end), `detail` (its attributes that are plain values).
+    end), `detail` (its attributes that are plain values). `tell`: gives the text.
     """
     own = type(error).__mro__[:-1]
+    text, plain = _text(error, tell), _text(error, str)
     lines = "".join(traceback.format_exception(error))
     detail = {
         name: _cut(value) if isinstance(value, str) else value
@@ -42,8 +46,8 @@ def describe(error: BaseException) -> bytes:
     }
     report = {
         "kinds": [f"{kind.__module__}.{kind.__qualname__}" for kind in own],
-        "text": _cut(_text(error)),
-        "traceback": lines[-_TRACEBACK_LIMIT:],
+        "text": _cut(text),
+        "traceback": (lines.replace(plain, text) if plain else lines)[-_TRACEBACK_LIMIT:],
         "detail": detail,
     }
     return json.dumps(report).encode()
@@ -55,9 +59,9 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, str | float | None)
 
 
-def _text(error: BaseException) -> str:
+def _text(error: BaseException, tell: Tell) -> str:
     try:
-        return str(error)
+        return tell(error)
     except Exception as second:  # noqa: BLE001 - a user's __str__ may raise anything; that is then the text
         return f"(its text raised {type(second).__name__})"
 
@@ -82,7 +86,7 @@ def _answer(answer: Callable[[bytes], bytes], payload: bytes) -> tuple[int, byte
             return REPLY, reply
         raise TypeError(f"a reply is bytes, not {type(reply).__name__}")
     except BaseException as error:  # noqa: BLE001 - SystemExit too: whatever it is ends in the pool's RemoteError
-        return FAILED, describe(error)
+        return FAILED, describe(error, getattr(answer, "told", str))
 
 
 def _serve(channel: socket.socket, answer: Callable[[bytes], bytes]) -> None:

@@ -11,13 +11,18 @@ from pydantic_settings import BaseSettings
 from farandole.events.errors import ConfigError, DeclarationError
 from farandole.events.event import explain
 from farandole.runtime.declare import AnyStep, Resource, Service
+from farandole.telemetry.redact import Secrets
 
 
 class Provided:
     """What was opened for one process: values by parameter name, per step."""
 
-    def __init__(self, service: Service, replaced: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, service: Service, replaced: Mapping[str, Any] | None = None, secrets: Secrets | None = None
+    ) -> None:
         self._service = service
+        self.secrets = secrets or Secrets()
+        """Those of the settings that were read."""
         self._values: dict[str, Any] = dict(replaced or {})
         self._settings: dict[type[BaseSettings], BaseSettings] = {}
         self._stack = AsyncExitStack()
@@ -47,6 +52,7 @@ class Provided:
         if kind not in self._settings:
             replaced = self._values.get(kind.__name__)
             self._settings[kind] = replaced if replaced is not None else load_settings(kind, self._service.name)
+            self.secrets.learn(self._settings[kind])
         return self._settings[kind]
 
     async def _resource(self, name: str, asking: tuple[str, ...]) -> Any:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from pydantic import ValidationError
 
 from farandole.assets.local import LocalAssets
 from farandole.assets.resolve import Resolver
 from farandole.events.envelope import Envelope
 from farandole.events.errors import DecodeError, RetryAfter
+from farandole.events.event import explain
 from farandole.log.hooks import Attempt, Hooks
 from farandole.runtime.bind import Signature
 from farandole.runtime.context import Context, Tools
@@ -25,6 +27,7 @@ from farandole.runtime.provide import Provided
 from farandole.targets import load_target
 from farandole.telemetry.compose import compose
 from farandole.telemetry.logging import LoggingHooks, configure_logging
+from farandole.telemetry.redact import Secrets
 
 EXAMPLE = "tiling.steps:service"
 """What names a service."""
@@ -96,12 +99,14 @@ class WorkerSetup(NamedTuple):
 def serve(args: Sequence[str]) -> "Serving":
     """Factory for the worker process; `args` are those of `WorkerSetup`."""
     target, name, assets, scratch, logging, ratio, *roots = args
+    secrets = Secrets()
     if logging:
         level, _, form = logging.partition(" ")
-        configure_logging(level, {"json": True, "console": False}.get(form))
+        configure_logging(level, {"json": True, "console": False}.get(form), secrets)
     service = load_target(target, Service, example=EXAMPLE)
     hooks = [LoggingHooks(), *([] if not ratio else [_tracing(float(ratio))])]
-    return Serving(service, service.steps[name], make_tools(assets, roots, scratch), compose(hooks))
+    provided = Provided(service, secrets=secrets)
+    return Serving(provided, service.steps[name], make_tools(assets, roots, scratch), compose(hooks))
 
 
 def _tracing(ratio: float) -> Hooks:
@@ -113,10 +118,10 @@ def _tracing(ratio: float) -> Hooks:
 class Serving:
     """Answers the calls of one step, with settings and resources that are opened once and closed at the end."""
 
-    def __init__(self, service: Service, step: AnyStep, tools: Tools, hooks: Hooks | None) -> None:
+    def __init__(self, provided: Provided, step: AnyStep, tools: Tools, hooks: Hooks | None) -> None:
         self._step, self._tools, self._hooks = step, tools, hooks
         self._runner = asyncio.Runner()
-        self._provided = Provided(service)
+        self._provided = provided
         self._runner.run(self._provided.open([step]))
         self._values = self._provided.for_step(step)
         self._views = {(t.event_type.name, t.event_type.version): t for t in step.signature.consumed}
@@ -137,6 +142,11 @@ class Serving:
         finally:
             ctx.clean()
         return _pack([None if p is None else [isinstance(p, list), p] for p in given])
+
+    @staticmethod
+    def told(error: BaseException) -> str:
+        """An exception's text; of a validation error without the values."""
+        return explain(error) if isinstance(error, ValidationError) else str(error)
 
     def close(self) -> None:
         """Close the resources."""

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
+from pydantic import ValidationError
 from structlog.typing import FilteringBoundLogger, Processor
 
 from farandole.events.errors import ConfigError
+from farandole.events.event import explain
 from farandole.log.hooks import Attempt, Commit, Ended, Ending
-from farandole.telemetry.redact import hide_logins, redact
+from farandole.telemetry.redact import Secrets, redacted
 
 Fields = MutableMapping[str, Any]
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -28,15 +30,18 @@ _ENDINGS: dict[Ending, tuple[int, str]] = {
 _running: ContextVar[Attempt | None] = ContextVar("farandole_attempt", default=None)
 
 
-def configure_logging(level: str = "INFO", json: bool | None = None) -> None:
+def configure_logging(level: str = "INFO", json: bool | None = None, secrets: Secrets | None = None) -> None:
     """Log lines on stderr, for people or as JSON (None: JSON unless stderr is a terminal). May be called again.
 
     Lines of structlog and of the standard library look alike: UTC time in ISO 8601, level, logger, the text under
-    `event`, and inside an attempt its `service`, `step`, `workflow`, `event_id` and `attempt`. Secrets are
-    hidden, tracebacks show no values. Raises ConfigError for an unknown level.
+    `event`, and inside an attempt its `service`, `step`, `workflow`, `event_id` and `attempt`. What is named like a
+    secret is hidden, and so are the values of `secrets`, wherever they stand. Tracebacks show no values. Raises
+    ConfigError for an unknown level.
     """
     number = _level(level)
     as_json = not sys.stderr.isatty() if json is None else json
+    secrets = secrets or Secrets()
+    redact = _redactor(secrets)
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         add_attempt,
@@ -51,7 +56,7 @@ def configure_logging(level: str = "INFO", json: bool | None = None) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # else a later call would not reach loggers in use
     )
-    handler = _Stderr()
+    handler = _Stderr(secrets)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*common, structlog.stdlib.ExtraAdder(), _without_message, redact],
@@ -143,8 +148,13 @@ class _Running:
 class _Stderr(logging.StreamHandler[TextIO]):
     """Writes to what is stderr when a line is written, not to what it was when logging was configured."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         logging.Handler.__init__(self)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; objects that were logged have become text only here."""
+        return self._secrets.hide(super().format(record))
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]  # an attribute there; this is how logging's own does it
@@ -163,7 +173,8 @@ def _names(attempt: Attempt) -> dict[str, object]:
 
 def _error_text(error: BaseException) -> str:
     try:
-        text = f"{type(error).__name__}: {error}"
+        said = explain(error) if isinstance(error, ValidationError) else str(error)
+        text = f"{type(error).__name__}: {said}"
     except Exception as second:  # noqa: BLE001 - a user's __str__ may raise anything; hooks must not
         text = f"{type(error).__name__} (its text raised {type(second).__name__})"
     return text if len(text) <= _ERROR_SHOWN else f"{text[:_ERROR_SHOWN]}…"
@@ -179,7 +190,6 @@ def _rendering(*, as_json: bool) -> list[Processor]:
     shared: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
-        _redact_traceback,
     ]
     if as_json:
         return [*shared, structlog.processors.JSONRenderer()]
@@ -194,10 +204,11 @@ def _without_message(_: object, __: str, fields: Fields) -> Fields:
     return fields
 
 
-def _redact_traceback(_: object, __: str, fields: Fields) -> Fields:
-    if "exception" in fields:
-        fields["exception"] = hide_logins(fields["exception"])
-    return fields
+def _redactor(secrets: Secrets) -> Processor:
+    def redact(_: object, __: str, fields: Fields) -> Fields:
+        return redacted(fields, secrets.hide)
+
+    return redact
 
 
 def _printable(_: object, __: str, fields: Fields) -> Fields:

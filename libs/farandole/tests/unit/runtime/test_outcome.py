@@ -102,9 +102,17 @@ def test_an_error_is_told_without_the_login_of_a_url_and_without_the_value_that_
     class Login(BaseModel):
         port: int
 
-    told = error_of(OSError("no route to kafka://me:canary@host:9092/eo"))
+    told = error_of(_plan(), OSError("no route to kafka://me:canary@host:9092/eo"))
     assert told["text"] == "no route to kafka://***@host:9092/eo"
     with pytest.raises(ValidationError) as caught:
         Login.model_validate({"port": "canary"})
-    assert "canary" not in error_of(caught.value)["text"]
-    assert "port: " in error_of(caught.value)["text"]
+    assert "canary" not in error_of(_plan(), caught.value)["text"]
+    assert "port: " in error_of(_plan(), caught.value)["text"]
+
+
+def test_an_error_is_told_without_the_secrets_of_settings() -> None:
+    """Whoever raised it knew no better."""
+    plan = _plan()
+    plan.secrets.learn({"password": "canary"})
+    told = error_of(plan, OSError("login with canary failed"))
+    assert told["text"] == "login with *** failed"

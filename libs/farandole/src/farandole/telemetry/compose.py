@@ -23,10 +23,12 @@ class _Composed:
         self._hooks = hooks
 
     def running(self, attempt: Attempt) -> AbstractContextManager[None]:
-        entered = [c for hook in self._hooks if (c := hook.running(attempt)) is not UNHEARD]
-        if len(entered) > 1:
-            return _Running(entered)
-        return entered[0] if entered else UNHEARD
+        together: AbstractContextManager[None] = UNHEARD
+        for hook in self._hooks:
+            entered = hook.running(attempt)
+            if entered is not UNHEARD:
+                together = entered if together is UNHEARD else _Both(together, entered)
+        return together
 
     def hears(self, ending: Ending) -> bool:
         return any(hook.hears(ending) for hook in self._hooks)
@@ -44,22 +46,22 @@ class _Composed:
             hook.noted(event, **fields)
 
 
-class _Running:
-    """Enters all in order and leaves them in reverse. Hooks do not raise, so an ExitStack, which costs more, is not
-    needed; what the code raises passes through all of them.
+class _Both:
+    """Enters one, then the other, and leaves them in reverse. Hooks do not raise, so an ExitStack, which costs more, is
+    not needed; what the code raises passes through both.
     """
 
-    __slots__ = ("_all",)
+    __slots__ = ("_inner", "_outer")
 
-    def __init__(self, contexts: list[AbstractContextManager[None]]) -> None:
-        self._all = contexts
+    def __init__(self, outer: AbstractContextManager[None], inner: AbstractContextManager[None]) -> None:
+        self._outer, self._inner = outer, inner
 
     def __enter__(self) -> None:
-        for context in self._all:
-            context.__enter__()
+        self._outer.__enter__()
+        self._inner.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for context in reversed(self._all):
-            context.__exit__(kind, error, trace)
+        self._inner.__exit__(kind, error, trace)
+        self._outer.__exit__(kind, error, trace)

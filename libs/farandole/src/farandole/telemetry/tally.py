@@ -6,7 +6,7 @@ from time import time
 
 from farandole.events.facts import REASONS
 from farandole.events.ids import is_sampled, trace_id
-from farandole.log.hooks import Commit
+from farandole.log.hooks import Commit, Settled
 
 ENDINGS = ("completed", "held", "retrying", "dead", "dropped", "redriven", "discarded", "parked")
 RAN = ("completed", "retrying", "dead")
@@ -73,20 +73,21 @@ class Tally:
         self.commits.add(commit.seconds)
         self.sizes.add(commit.records)
         outcomes, durations = self.outcomes, self.durations
-        last: dict[tuple[str, int], tuple[float, str]] = {}
+        last: dict[tuple[Spread, int], Settled] = {}
         for outcome in commit.outcomes:
             ending, started = outcome.ending, outcome.started
             outcomes[ending] += 1
             self.sent += len(outcome.records)
-            if started and ending in durations:
-                seconds = outcome.finished - started
-                last[ending, durations[ending].add(seconds)] = seconds, outcome.workflow
+            if started and (spread := durations.get(ending)) is not None:
+                last[spread, spread.add(outcome.finished - started)] = outcome
             if ending == "dead":
                 reason = outcome.reason
                 self.dead[reason if reason in self.dead else OTHER] += 1
         if last:
-            now = time()
-            for (ending, bucket), (seconds, workflow) in last.items():
-                if self._ratio < 1.0 and not is_sampled(trace_id(workflow), self._ratio):
-                    continue
-                durations[ending].exemplars[bucket] = Exemplar(seconds, workflow, now)
+            self._exemplify(last)
+
+    def _exemplify(self, last: dict[tuple[Spread, int], Settled]) -> None:
+        now = time()
+        for (spread, bucket), outcome in last.items():
+            if self._ratio >= 1.0 or is_sampled(trace_id(outcome.workflow), self._ratio):
+                spread.exemplars[bucket] = Exemplar(outcome.finished - outcome.started, outcome.workflow, now)

@@ -34,7 +34,7 @@ class TracingHooks:
 
     def running(self, attempt: Attempt) -> AbstractContextManager[None]:
         """Spans that the step's code makes belong to the attempt, and what it calls gets its `traceparent`."""
-        return _Running(attempt, *self._decide(attempt.workflow))
+        return _Running(_Present(attempt, self._decide))
 
     def hears(self, ending: Ending) -> bool:
         """Never: a commit tells of those that are sampled, and the others cost nothing more."""
@@ -74,19 +74,37 @@ def _member(envelope: Envelope, workflow: str) -> Member:
     return Member(envelope.id, origin_of(envelope.traceparent, workflow))
 
 
+class _Present(NonRecordingSpan):
+    """An attempt's span while its code runs: it is made when the attempt has ended, but its id is known before.
+
+    Most attempts make no span of their own and call nobody, so what costs most, their ids, waits until it is asked for.
+    """
+
+    def __init__(self, attempt: Attempt, decide: Callable[[str], tuple[int, TraceFlags]]) -> None:
+        self._attempt, self._decide = attempt, decide
+
+    def get_span_context(self) -> SpanContext:
+        """Its ids, and whether it is sampled."""
+        attempt = self._attempt
+        trace_number, flags = self._decide(attempt.workflow)
+        number = int(span_id(attempt.delivery, attempt.attempt), 16)
+        return SpanContext(trace_number, number, is_remote=False, trace_flags=flags)
+
+    def __repr__(self) -> str:
+        return f"NonRecordingSpan({self.get_span_context()!r})"
+
+
 class _Running:
-    """The attempt's span as the current one; it is made when the attempt has ended, but its id is known before."""
+    """The attempt's span as the current one."""
 
-    __slots__ = ("_attempt", "_flags", "_token", "_trace")
+    __slots__ = ("_span", "_token")
 
-    def __init__(self, attempt: Attempt, number: int, flags: TraceFlags) -> None:
-        self._attempt, self._trace, self._flags = attempt, number, flags
+    def __init__(self, span: _Present) -> None:
+        self._span = span
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> None:
-        number = int(span_id(self._attempt.delivery, self._attempt.attempt), 16)
-        current = SpanContext(self._trace, number, is_remote=False, trace_flags=self._flags)
-        self._token = context.attach(trace.set_span_in_context(NonRecordingSpan(current)))
+        self._token = context.attach(trace.set_span_in_context(self._span))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -2,7 +2,8 @@
 
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,33 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from farandole.events.errors import Fenced
+from farandole.engines.memory.cluster import Cluster
+from farandole.engines.memory.log import MemoryLog
+from farandole.events.errors import Fenced, LogUnavailable
 from farandole.fold import Fold, Summary, canonical
+from farandole.log.ports import Log, Reader
 from farandole.log.record import NewRecord
 from farandole_observe.projector import shard as shard_module
 from farandole_observe.projector.replica import Replica
+from farandole_observe.questions.asking import picture
 from farandole_observe.questions.summaries import Filter, count, summaries
+from farandole_observe.store.opening import MEMORY, Store, open_store
 from tests.observe import written
 from tests.observe.given import asked, fill, hash_of, opened
+from tests.observe.projections import HandClock
+
+
+@asynccontextmanager
+async def timed() -> AsyncIterator[tuple[Log, Store, HandClock]]:
+    """A log of its own whose time is told by hand, and a store."""
+    clock = HandClock()
+    clock.time = 1e9
+    log, store = MemoryLog(Cluster(clock=clock)), await open_store(MEMORY)
+    try:
+        yield log, store, clock
+    finally:
+        await store.close()
+        await log.close()
 
 
 async def filled(records: Sequence[NewRecord]) -> str:
@@ -126,6 +146,61 @@ async def test_replicas_share_the_shards_and_one_that_was_overtaken_writes_nothi
         await overtaken.catch_up()
         await other.catch_up()
         assert await hash_of(store) == whole
+
+
+async def test_the_age_is_that_of_what_is_folded_also_while_facts_never_cease() -> None:
+    """The end of the log is never met, and yet the tables are never older than two looks at it."""
+    records = written.shuffled(written.lines_of(written.played(3)), 3)
+    async with timed() as (log, store, clock):
+        await written.make_topics(log, records)
+        replica, ages = Replica(log, store, "one"), []
+        for start in range(0, len(records) - 2, 2):
+            await log.append(records[start : start + 1])
+            await replica.turn(0.0)
+            await log.append(records[start + 1 : start + 2])
+            clock.time += 0.5
+            ages.append(await _age(log, store))
+        await replica.close()
+    assert len(ages) > 20
+    assert not [age for age in ages[6:] if age is None or not 0.0 < age <= 2.5], ages
+
+
+async def test_who_takes_shards_over_claims_nothing_before_it_has_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had passed their facts by while they were another's."""
+    records = written.shuffled(written.lines_of(written.played(3)), 3)
+    half = len(records) // 2
+    async with timed() as (log, store, clock):
+        await fill(log, store, records[:half])
+        clock.time += 20.0
+        one, other = Replica(log, store, "one"), Replica(log, store, "other")
+        await other.turn(0.0)  # makes itself known
+        for replica in (one, other, one, other):
+            replica.hurry()
+            await _turns(replica, 2)
+        assert one.held
+        assert other.held
+        await log.append(records[half:])
+        await _turns(other, 5)
+        clock.time += 60.0  # the one is gone
+        with monkeypatch.context() as patch:
+            patch.setattr(log, "reader", _refuse)
+            with pytest.raises(LogUnavailable):
+                await other.turn(0.0)
+        assert len(other.held) == written.PARTITIONS
+        assert (await _age(log, store) or 0.0) >= 60.0
+        await _turns(other, 5)
+        clock.time += 2.0
+        await _turns(other, 2)
+        assert await _age(log, store) == 0.0
+
+
+async def _refuse(*_: Any) -> Reader:
+    raise LogUnavailable("planted")
+
+
+async def _age(log: Log, store: Store) -> float | None:
+    async with picture(store, log.clock.now()) as seen:
+        return seen.age
 
 
 async def test_a_copy_of_the_tables_and_the_rest_of_the_log_are_as_good_as_all_of_it(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _BATCH = 5_000  # records of one poll
 _WAIT = 1.0  # seconds of one poll that finds nothing
 _RECOUNTED = 500  # workflows of one transaction
 _PAUSE = 1.0  # seconds before the log, or the store, is tried again
+_LOOK = 1.0  # seconds after which it is asked again where the log ends, so that the tables tell how old they are
 
 
 class Replica:
@@ -51,7 +52,8 @@ class Replica:
         self._topology = Topology.of(())
         self._reader: Reader | None = None
         self._followed: tuple[frozenset[str], frozenset[int]] = (frozenset(), frozenset())
-        self._renew = 0.0
+        self._goal: tuple[float, Mapping[TopicPartition, Span]] | None = None  # where the log ended, and when
+        self._renew = self._looked = 0.0
         self._greedy = False  # takes whatever is nobody's, for it will not stay
         self._say = structlog.get_logger("farandole_observe")
         self.turns = 0
@@ -78,8 +80,9 @@ class Replica:
         self._greedy = True
         while True:
             await self.turn(0.05)
-            if await self._at_the_end() and not await self._recount():
-                await self._share_out()  # says when nothing was lacking
+            now, ends = self._clock(), await self._log.spans(sorted(self._followed[0]))
+            if self._is_at(ends) and not await self._recount():
+                await self._tell_age(now)
                 return
 
     async def turn(self, wait: float) -> None:
@@ -95,6 +98,7 @@ class Replica:
             await self._fold(records, reader.positions())
         else:
             await self._recount()
+        await self._look()
 
     @property
     def held(self) -> frozenset[int]:
@@ -123,8 +127,7 @@ class Replica:
     async def _share_out(self) -> None:
         """Claim what is nobody's up to a fair share, and give back what is beyond it."""
         now = self._clock()
-        ends = await self._log.spans(sorted(wanted(self._topology)))
-        self._number = sum(topic == JOURNAL for topic, _ in ends)
+        self._number = len(await self._log.spans([JOURNAL]))
         async with self._store.writing() as connection:
             others = await shards.others(connection, self.name, now=now, until=now + HELD)
             fair = self._number if self._greedy else math.ceil(self._number / (others + 1))
@@ -137,8 +140,7 @@ class Replica:
                     places = await shards.positions(connection, number)
                     self._shards[number] = Shard(self._store, turn, places, self._ended)
             for shard in self._shards.values():
-                seen = now if self._is_at_the_end(shard, ends) else None
-                await shard.hold(connection, until=now + HELD, seen=seen)
+                await shard.hold(connection, until=now + HELD)
         self._renew, self.shares = now + HELD / 3, True
 
     async def _give_back(self, connection: AsyncConnection, fair: int) -> None:
@@ -148,15 +150,17 @@ class Replica:
     # -- reading --------------------------------------------------------------------------------------------
 
     async def _reading(self) -> Reader:
-        following = wanted(self._topology), frozenset(self._shards)
-        if self._reader is not None and following == self._followed:
+        if self._reader is not None and self._wanted() == self._followed:
             return self._reader
         await self._end_reading()
         await self._declare(await read_manifests(self._log))
-        following = wanted(self._topology), frozenset(self._shards)
+        following = self._wanted()
         start = await self._start(following[0])
         self._reader, self._followed = await self._log.reader(sorted(following[0]), start), following
         return self._reader
+
+    def _wanted(self) -> tuple[frozenset[str], frozenset[int]]:
+        return wanted(self._topology), frozenset(self._shards)
 
     async def _start(self, topics: frozenset[str]) -> dict[TopicPartition, int]:
         """Where to read on: at the first offset that some shard lacks; what is gone from the log is noted."""
@@ -180,6 +184,7 @@ class Replica:
         await shard.fold([], after, until=self._clock() + HELD)
 
     async def _end_reading(self) -> None:
+        self._goal = None
         if self._reader is not None:
             reader, self._reader = self._reader, None
             await reader.close()
@@ -231,17 +236,30 @@ class Replica:
         until = self._clock() + HELD
         return sum([await shard.recount(_RECOUNTED, until=until) for shard in self._shards.values()])
 
-    async def _at_the_end(self) -> bool:
-        """Whether all that is committed now is folded, by this replica."""
-        if self._reader is None or wanted(self._topology) != self._followed[0]:
-            return not self._shards
-        ends = await self._log.spans(sorted(self._followed[0]))
-        return all(self._is_at_the_end(shard, ends) for shard in self._shards.values())
+    # -- how old the tables are -----------------------------------------------------------------------------
 
-    def _is_at_the_end(self, shard: Shard, ends: Mapping[TopicPartition, Span]) -> bool:
-        """Whether the shard lacks nothing before these ends: what was read is folded."""
-        if self._reader is None or wanted(self._topology) != self._followed[0]:
-            return False
+    async def _look(self) -> None:
+        """Where the log ends is noted now and then, and once all before it is folded the tables say of when they are.
+
+        So their age is told also while facts never cease, and the very end is never met.
+        """
+        if self._goal is None and self._clock() >= self._looked + _LOOK:
+            self._looked = self._clock()
+            self._goal = self._looked, await self._log.spans(sorted(self._followed[0]))
+        if self._goal is not None and self._is_at(self._goal[1]):
+            now, self._goal = self._goal[0], None
+            await self._tell_age(now)
+
+    async def _tell_age(self, seen: float) -> None:
+        until = self._clock() + HELD
+        async with self._store.writing() as connection:
+            for shard in self._shards.values():
+                await shard.hold(connection, until=until, seen=seen)
+
+    def _is_at(self, ends: Mapping[TopicPartition, Span]) -> bool:
+        """Whether nothing of its shards is lacking before these ends: what was read is folded."""
+        if self._reader is None or self._wanted() != self._followed:
+            return not self._shards
         stands = self._reader.positions()
-        mine = (place for place in ends if place[0] != JOURNAL or place[1] == shard.turn.shard)
+        mine = (place for place in ends if place[0] != JOURNAL or place[1] in self._shards)
         return all(stands.get(place, ends[place].start) >= ends[place].end for place in mine)

@@ -60,7 +60,7 @@ def standing(folder: Path, settings: str) -> Iterator[tuple[Project, "subprocess
 
 def addresses(path: Path) -> list[str]:
     """Where processes say that their metrics are."""
-    return re.findall(r"(127\.0\.0\.1:\d+)", path.read_text())
+    return re.findall(r"(?:served at |\"at\": \")(127\.0\.0\.1:\d+)", path.read_text())
 
 
 def answers(url: str, status: int) -> dict[str, object]:

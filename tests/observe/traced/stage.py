@@ -1,4 +1,4 @@
-"""The troupe as real processes on an embedded log, and its traces."""
+"""The troupe as real processes on a log of any engine, and its traces."""
 
 import asyncio
 import json
@@ -26,10 +26,10 @@ OUTSIDE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Stage:
-    """A folder with a log. `env`: what every process sees beside the settings."""
+    """A folder with a log, or for one elsewhere (`url`). `env`: what every process sees beside the settings."""
 
-    def __init__(self, folder: Path, **env: str) -> None:
-        self.url = f"sqlite:///{folder}/log.db?lease=2"
+    def __init__(self, folder: Path, url: str = "", **env: str) -> None:
+        self.url = url or f"sqlite:///{folder}/log.db?lease=2"
         self.box = folder / "box"
         (folder / "farandole.toml").touch()
         self.env = os.environ | {

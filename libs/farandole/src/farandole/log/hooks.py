@@ -40,7 +40,8 @@ class Ended(NamedTuple):
 
 
 class Settled(Protocol):
-    """One outcome of a commit. `started`: 0.0 where no code ran; `reason`: of a dead letter.
+    """One outcome of a commit. `started`: 0.0 where no code ran; `reason`: of a dead letter; `sampled`: whether its
+    workflow's trace is kept, None where that was not asked yet.
 
     `ending`: an `Ending`, or "dropped", "redriven", "discarded" or "parked".
     """
@@ -57,6 +58,8 @@ class Settled(Protocol):
     def reason(self) -> str: ...  # noqa: D102
     @property
     def workflow(self) -> str: ...  # noqa: D102
+    @property
+    def sampled(self) -> bool | None: ...  # noqa: D102
 
 
 class Commit(NamedTuple):

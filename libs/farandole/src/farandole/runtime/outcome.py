@@ -30,10 +30,14 @@ class Outcome:
     """Everything that commits together for one delivery.
 
     `rows`: changes of the step's rows, None deletes. `settles`: the delivery's record needs no row any more.
-    `attempt`: which one it ends; the delivery's own number moves on with a retry.
+    `attempt`: which one it ends; the delivery's own number moves on with a retry. `sampled`: what its records say of
+    their trace; None where nobody needed to know.
     """
 
-    __slots__ = ("attempt", "delivery", "ending", "error", "facts", "finished", "records", "rows", "settles", "started")
+    __slots__ = (
+        "attempt", "delivery", "ending", "error", "facts", "finished", "records", "rows", "sampled", "settles",
+        "started",
+    )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - bare, for one is made for every delivery
         self,
@@ -47,8 +51,9 @@ class Outcome:
         started: float = 0.0,
         finished: float = 0.0,
         error: BaseException | None = None,
+        sampled: bool | None = None,
     ) -> None:
-        self.delivery, self.ending, self.attempt = delivery, ending, delivery.attempt
+        self.delivery, self.ending, self.attempt, self.sampled = delivery, ending, delivery.attempt, sampled
         self.records = [] if records is None else records
         self.facts = [] if facts is None else facts
         self.rows = {} if rows is None else rows
@@ -103,7 +108,8 @@ def _one_of_one(
     record = tuple.__new__(NewRecord, (kind.name, value, raw_key, headers, None))
     told = fact(plan, delivery, "completed", started=started, finished=finished)
     told["outputs"] = [{"slot": 0, "type": plan.sole_wire, "id": event_id, "key": key}]
-    return Outcome(delivery, "completed", [record], [told], started=started, finished=finished)
+    sampled = trace[-1] == "1"  # the flags of a `traceparent`
+    return Outcome(delivery, "completed", [record], [told], started=started, finished=finished, sampled=sampled)
 
 
 def _trace(plan: Plan, delivery: Delivery, envelope: Envelope | None, workflow: str) -> str:

@@ -48,7 +48,10 @@ class TracingHooks:
         if commit.tell is None or not self._ratio:
             return
         for outcome in commit.outcomes:
-            if outcome.ending in _TRACED and self._decide(outcome.workflow)[1]:
+            sampled = outcome.sampled
+            if sampled is None:
+                sampled = self._decide(outcome.workflow)[1] is _SAMPLED
+            if sampled and outcome.ending in _TRACED:
                 for span in spans_of(commit.tell(outcome)):
                     self._emit(span)
 

@@ -18,6 +18,7 @@ class Out:
     reason: str = ""
     workflow: str = "w"
     records: list[object] = field(default_factory=list)
+    sampled: bool | None = None
 
 
 def committed(*outcomes: Out, records: int = 1, seconds: float = 0.01) -> Commit:

@@ -28,6 +28,7 @@ class Outcome(NamedTuple):
     finished: float = 1.0
     records: Sequence[object] = ()
     reason: str = ""
+    sampled: bool | None = None
 
 
 ATTEMPT = Attempt("s", "t", "0123456789abcdef" * 2, "w", Envelope("e", "src", "a.b", 1, b"{}"), 2, "h")
@@ -77,6 +78,10 @@ def test_only_of_what_is_sampled_the_end_is_asked_for() -> None:
     TracingHooks(pytest.fail, 0.3).committed(Commit("s", "t", 3, 0.1, outcomes, tell=tell))
     assert told == [name for name in names if ids.is_sampled(ids.trace_id(name), 0.3)]
     assert 30 < len(told) < 90
+    told.clear()
+    kept, left = (Outcome("completed", name, sampled=name == "w7") for name in ("w7", "w8"))
+    TracingHooks(pytest.fail, 0.3).committed(Commit("s", "t", 3, 0.1, [kept, left], tell=tell))
+    assert told == ["w7"]  # as the events that it published say
 
 
 DEAF = """

@@ -16,6 +16,8 @@ _NAMES = re.compile(
     r"passw|pwd|secret|authorization|credential|cookie|api[_-]?key|private[_-]?key|access[_-]?key|token$",
     re.IGNORECASE,
 )
+_PLACES = re.compile(r"(file|path|folder|header)$", re.IGNORECASE)
+"""Where a secret is to be found is none, and an error that could not name the place would help nobody."""
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 _DEEPEST = 6  # below this, values are left out: nobody logs so deep on purpose, and a cycle has no bottom
@@ -92,11 +94,14 @@ def _secrets(value: object, depth: int, *, named: bool = False) -> Iterator[str]
     elif isinstance(value, BaseModel | Mapping):
         pairs: Iterable[tuple[object, object]] = value if isinstance(value, BaseModel) else value.items()
         for name, inner in pairs:
-            also = named or (isinstance(name, str) and _NAMES.search(name) is not None)
-            yield from _secrets(inner, depth + 1, named=also)
+            yield from _secrets(inner, depth + 1, named=named or _is_secret(name))
     elif isinstance(value, list | tuple | set | frozenset):
         for inner in value:
             yield from _secrets(inner, depth + 1, named=named)
+
+
+def _is_secret(name: object) -> bool:
+    return isinstance(name, str) and _NAMES.search(name) is not None and _PLACES.search(name) is None
 
 
 def _spellings(text: str) -> set[str]:

@@ -65,6 +65,7 @@ class _Settings(BaseModel):
     admin_password: str = "canary-of-name"
     tokens: dict[str, list[str]] = {"api_key": ["canary-in-list"]}
     name: str = "harmless"
+    password_file: str = "/run/secrets/harmless"
 
 
 def test_secrets_of_settings_are_found_in_what_others_write() -> None:
@@ -73,7 +74,8 @@ def test_secrets_of_settings_are_found_in_what_others_write() -> None:
     secrets.learn(_Settings())
     for found in ("in-url", "of-type", "of-bytes", "of-name", "in-list"):
         assert secrets.hide(f"login as canary-{found} failed") == f"login as {HIDDEN} failed"
-    assert secrets.hide("harmless") == "harmless"
+    for kept in ("harmless", "/run/secrets/harmless is not there"):
+        assert secrets.hide(kept) == kept
 
 
 @over(st.text(min_size=SHORTEST), st.text(), st.text())

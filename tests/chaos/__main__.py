@@ -19,9 +19,11 @@ from ingest.sensors import load_sensors
 from scripts.demo.scene import TYPE, Scene, find_scene
 from tests.chaos import diskfull, looks
 from tests.chaos.attack import Attack
+from tests.chaos.checker import read_log
 from tests.chaos.crop import crop
 from tests.support.plain_chain import run_chain
 from tests.support.stage import Stage
+from tests.support.traces import connected
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = [
@@ -82,6 +84,7 @@ async def _kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "unfinished": unfinished,
         "orphans": looks.marked(stage.token),
         "verdict": _judge(stage, folder / "assets", expected),
+        "traces": await connected(stage.url, read_log(stage.log)[1]),
     }
 
 
@@ -151,6 +154,8 @@ def _problems(report: dict[str, Any]) -> list[str]:
     problems = [f"{what}: {report[what]}" for what in ("unfinished", "orphans") if report[what]]
     if not report["verdict"]["ok"]:
         problems.append(f"the checker found {report['verdict']['counts']}")
+    if report["traces"]["wrong"]:
+        problems.append(f"traces do not hang together: {report['traces']}")
     if faults["held"] * 2 < faults["kills"]:
         problems.append(f"only {faults['held']} of {faults['kills']} kills hit a delivery in flight")
     disk = report.get("disk_full")

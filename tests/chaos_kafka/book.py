@@ -31,7 +31,10 @@ def enter(book: Path, report: dict[str, Any]) -> None:
     line = {
         "commit": commit_here(),
         "machine": machine_here(),
-        **{name: report[name] for name in ("plan", "lease", "faults", "orders", "healing", "takeover", "seconds")},
+        **{
+            name: report[name]
+            for name in ("plan", "lease", "faults", "orders", "healing", "takeover", "traces", "seconds")
+        },
         "settings": report["settings"],
         **{name: report["verdict"][name] for name in ("counts", "seen")},
         "problems": report["problems"],

@@ -27,6 +27,7 @@ from tests.chaos_kafka.publisher import Publisher
 from tests.chaos_kafka.storm import Group, storm
 from tests.chaos_kafka.takeover import takeovers
 from tests.support.stage import Stage
+from tests.support.traces import connected
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE = 3.0  # seconds
@@ -106,6 +107,7 @@ async def _perform(folder: Path, cluster: Cluster, between: Network, plan: Plan)
         "orders": {"accepted": publisher.accepted, "refused": publisher.refused},
         **healing,
         "takeover": takeovers(diary.entries, rows, facts),
+        "traces": await connected(f"kafka://{beside}/{namespace}", facts),
         "orphans": marked(stage.token),
     }
 

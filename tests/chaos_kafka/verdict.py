@@ -22,6 +22,8 @@ def wrong(report: dict[str, Any]) -> list[str]:
     ]
     if never := report["takeover"]["never"]:
         found.append(f"{never} kills after which a partition was never committed again")
+    if report["traces"]["wrong"]:
+        found.append(f"traces do not hang together: {report['traces']}")
     return found + _judged(report["verdict"])
 
 

@@ -7,13 +7,14 @@ from farandole.fold import Topology
 from farandole_observe.questions import drawing
 from farandole_observe.questions.explaining import sentences, waits
 from farandole_observe.questions.instants import read_instant
+from farandole_observe.questions.rates import rates
 from farandole_observe.questions.stuck import stuck
-from farandole_observe.questions.summaries import Filter, count
+from farandole_observe.questions.summaries import Filter, count, summaries
 from farandole_observe.questions.timing import bars
 from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
 from libs.farandole.tests.unit.fold.dance import Dance, Given, Retry, Terminal
 from libs.farandole.tests.unit.fold.model import Owed
-from tests.observe.given import asked
+from tests.observe.given import asked, full_group
 
 
 def _one_tile_dies(members: int = 3) -> tuple[Dance, str]:
@@ -120,6 +121,37 @@ async def test_what_nobody_serves_or_takes_and_what_is_overdue_is_stuck() -> Non
         assert (entry.kind, entry.step) == ("no-worker", "ingest/validate")
         assert await stuck(seen, {"ingest/validate"}, 20) == []
         assert (await seen.state(workflow)).status == "running"
+
+
+async def test_a_full_group_is_owed_like_an_event_since_its_last_member_was_held() -> None:
+    """A mosaic that hangs, or whose service died, is seen by every question."""
+    dance, workflow, _ = full_group(timeout=60.0)
+    full = dance.now
+    async with asked(dance, now=full + 30.0) as seen:
+        assert await stuck(seen, {"mosaic/merge"}, 20) == []
+        (entry,) = await stuck(seen, set(), 20)
+        assert (entry.kind, entry.step, entry.since) == ("no-worker", "mosaic/merge", full)
+    async with asked(dance, now=full + 90.0) as seen:
+        (entry,) = await stuck(seen, {"mosaic/merge"}, 20)
+        assert (entry.kind, entry.step, entry.since, entry.limit) == ("overdue", "mosaic/merge", full, 60.0)
+        assert entry.id
+        (rate,) = (rate for rate in await rates(seen) if rate.owed)
+        assert (rate.step, rate.owed, rate.since) == ("mosaic/merge", 1, full)
+        (summary,) = await summaries(seen, Filter(step="mosaic/merge"), 20)
+        assert (summary.steps["mosaic/merge"].waiting, summary.steps["mosaic/merge"].gathering) == (1, 0)
+        assert await count(seen, Filter(step="masking/mask")) == 0
+        (bar,) = (bar for bar in bars(await seen.workflow(workflow)) if bar.ended is None)
+        assert (bar.step, bar.state, bar.ready, bar.id) == ("mosaic/merge", "owed", full, entry.id)
+        (text,) = sentences(waits(await seen.state(workflow), seen.topology), seen.now, lambda s: f"{s:.0f}s")
+        assert text == "mosaic/merge owes an outcome for a group that is full for 90s"
+
+
+async def test_an_open_group_is_left_at_its_step() -> None:
+    """Whoever asks for what is left there is shown its workflow."""
+    dance, workflow = _one_tile_dies()
+    async with asked(dance) as seen:
+        assert [s.workflow for s in await summaries(seen, Filter(step="mosaic/merge"), 20)] == [workflow]
+        assert await count(seen, Filter(step="cog/write")) == 0
 
 
 def test_the_picture_of_the_topology_has_every_step_and_every_way() -> None:

@@ -95,7 +95,7 @@ async def _deliveries(picture: Picture, limit: int) -> _Found:
                 row["workflow"],
                 step,
                 row["type"] or "",
-                row["event_id"] or "",
+                row["id"],
                 row["since"],
                 longest if kind == "overdue" else 0.0,
                 said,
@@ -110,7 +110,7 @@ async def _steps_that_owe(picture: Picture) -> list[str]:
 async def _standing(picture: Picture, step: str, limit: int) -> list[Any]:
     d, e = deliveries.c, events.c
     wanted = (
-        select(d.workflow, d.state, d.since, d.reason, d.error, e.type, e.id.label("event_id"))
+        select(d.workflow, d.state, d.since, d.reason, d.error, e.type, func.coalesce(e.id, d.group).label("id"))
         .outerjoin(events, and_(e.workflow == d.workflow, e.event == d.event))
         .where(d.step == step, d.state.in_(("owed", "retrying", "parked", "dead")))
         .order_by(d.since)

@@ -107,7 +107,7 @@ class Tracer:
             return
         if held is not None:
             if held.delivery is None:
-                ends.append(End("group", held.step, node.wire, node.id))
+                ends.append(End("owed" if held.full else "group", held.step, node.wire, node.id))
                 return
             delivery = held.delivery
         if delivery.state not in ENDED:

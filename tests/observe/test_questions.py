@@ -1,5 +1,7 @@
 """What the tables answer: which workflow a name means, why it is not complete, what is stuck, when what happened."""
 
+from dataclasses import replace
+
 import pytest
 
 from farandole.events.errors import BadInput, NotFound
@@ -152,6 +154,43 @@ async def test_an_open_group_is_left_at_its_step() -> None:
     async with asked(dance) as seen:
         assert [s.workflow for s in await summaries(seen, Filter(step="mosaic/merge"), 20)] == [workflow]
         assert await count(seen, Filter(step="cog/write")) == 0
+
+
+async def test_a_retry_is_overdue_from_when_it_was_due() -> None:
+    """Not while it waits for that."""
+    dance, _, owed = full_group(timeout=60.0)
+
+    def behave(delivery: Owed, attempt: int) -> Given:
+        raise Retry("no room")
+
+    dance.behave["mosaic/merge"] = behave
+    dance.queue = [owed]
+    dance.settle(1)
+    due = dance.now + 59.0  # the model has them due 60 s after the attempt, which is a second before its fact
+    async with asked(dance, now=due + 59.0) as seen:
+        assert await stuck(seen, {"mosaic/merge"}, 20) == []
+    async with asked(dance, now=due + 61.0) as seen:
+        (entry,) = await stuck(seen, {"mosaic/merge"}, 20)
+        assert (entry.kind, entry.step, entry.since) == ("overdue", "mosaic/merge", due)
+
+
+async def test_what_is_dead_hides_nothing_that_is_overdue() -> None:
+    """The limit is for each kind, whatever else the step has to do."""
+    ingest = EARTH_OBSERVATION[0]
+    validate = ingest.steps[0].model_copy(update={"timeout": 60.0})
+    dance = Dance(ingest.model_copy(update={"steps": [validate]}), *EARTH_OBSERVATION[1:], members=1)
+
+    def behave(delivery: Owed, attempt: int) -> Given:
+        raise Terminal("no scene")
+
+    dance.behave["ingest/validate"] = behave
+    dance.publish("scene.received", "s1")
+    dance.settle()
+    dance.publish("scene.received", "s2")
+    async with asked(dance) as seen:
+        assert [entry.kind for entry in await stuck(seen, None, 1)] == ["dead"]
+        later = replace(seen, now=seen.now + 90.0)
+        assert {entry.kind for entry in await stuck(later, None, 1)} == {"dead", "overdue"}
 
 
 def test_the_picture_of_the_topology_has_every_step_and_every_way() -> None:

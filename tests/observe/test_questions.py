@@ -13,7 +13,7 @@ from farandole_observe.questions.rates import rates
 from farandole_observe.questions.stuck import stuck
 from farandole_observe.questions.summaries import Filter, count, summaries
 from farandole_observe.questions.timing import bars
-from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
+from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION, full_inside
 from libs.farandole.tests.unit.fold.dance import Dance, Given, Retry, Terminal
 from libs.farandole.tests.unit.fold.model import Owed
 from tests.observe.given import asked, full_group
@@ -146,6 +146,17 @@ async def test_a_full_group_is_owed_like_an_event_since_its_last_member_was_held
         assert (bar.step, bar.state, bar.ready, bar.id) == ("mosaic/merge", "owed", full, entry.id)
         (text,) = sentences(waits(await seen.state(workflow), seen.topology), seen.now, lambda s: f"{s:.0f}s")
         assert text == "mosaic/merge owes an outcome for a group that is full for 90s"
+
+
+async def test_a_group_that_lacks_what_a_full_one_gives_says_who_owes_it_and_for_how_long() -> None:
+    """The inner step owes it, once, though each of its members leads there; and stands for itself too."""
+    dance, workflow, full = full_inside()
+    async with asked(dance, now=full + 90.0) as seen:
+        found = waits(await seen.state(workflow), seen.topology)
+        assert list(sentences(found, seen.now, lambda s: f"{s:.0f}s")) == [
+            "c/gather owes an outcome for a group that is full for 90s",
+            "d/all waits for done as member 0 of 2, owed by c/gather for 90s",
+        ]
 
 
 async def test_an_open_group_is_left_at_its_step() -> None:

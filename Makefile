@@ -101,11 +101,12 @@ rehearsal: setup  ## perform the rehearsals by seeds: SEED=17 for one, MUTANT=na
 	$(PY) -m tests.rehearsal $(if $(MUTANT),--mutant $(MUTANT)) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
 
 # Nothing else may run meanwhile. A bar that is missed ends the bench with 1; its proof is kept all the same.
-proofs: setup  ## run rehearsal, chaos and bench, and keep what they print under docs/proofs/
+proofs: setup  ## run rehearsal, chaos and the benches, and keep what they print under docs/proofs/
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(PY) -m scripts.proof rehearsal $(PY) -m tests.rehearsal
 	$(PY) -m scripts.proof chaos $(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 	-$(PY) -m scripts.proof bench $(PY) -m tests.bench
+	-$(PY) -m scripts.proof bench-observe $(PY) -m tests.bench_observe
 
 schemas: setup  ## write schemas/ from the services, and compare every consumer with every version
 	$(FARANDOLE) schemas export $(SERVICES)

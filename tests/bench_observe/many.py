@@ -34,7 +34,8 @@ def run(workflows: int = WORKFLOWS) -> list[Bar]:
         delays = asyncio.run(_ask(store, workflows))
     p50, p99 = percentile(delays, 0.5), percentile(delays, 0.99)
     flat = f"{memory[WARM]:.0f} MiB after {WARM:,}, {memory[workflows]:.0f} after {workflows:,}"
-    note = f"p50 {p50 * 1000:.1f} ms of {LOOKS}; tables of {size:,.0f} MiB, folded at {workflows / seconds:,.0f}/s"
+    folded = f"folded into tables of {size:,.0f} MiB at {workflows / seconds:,.0f} workflows/s"
+    note = f"p50 {p50 * 1000:.1f} ms of {LOOKS}; {folded}"
     return [
         Bar(
             "projector's memory over 100,000 workflows", memory[WARM + FLAT] / memory[WARM], 1.1, "x", False, note=flat

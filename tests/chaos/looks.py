@@ -68,6 +68,16 @@ def stop_inside_write(log: Path, *, within: float) -> int | None:
     return None
 
 
+def stop_outside_write(log: Path, pid: int) -> None:
+    """Stop a process that does not write to the log just now; one that did would soon be killed for it."""
+    side = log.with_name(f"{log.name}-lock")
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        if _stands_still(pid) and _holder(side) != pid:
+            return
+        os.kill(pid, signal.SIGCONT)
+
+
 def _stands_still(pid: int) -> bool:
     """Whether all threads of it are stopped; the signal needs a moment."""
     for _ in range(1000):

@@ -67,8 +67,14 @@ def total(slices: list[dict[str, Any]]) -> dict[str, Any]:
         "events": sum(one["seen"]["events"] for one in slices),
         "settled_after": settled,
         "takeover": takeover,
+        "traces": _traces([one["traces"] for one in slices if "traces" in one]),
         "seconds": round(sum(one["seconds"] for one in slices)),
     }
+
+
+def _traces(known: list[dict[str, Any]]) -> dict[str, int]:
+    """Of the `slices` that looked at their traces (older ones did not): spans, and deliveries in no trace of theirs."""
+    return {"slices": len(known), **{name: sum(one[name] for one in known) for name in ("spans", "wrong")}}
 
 
 def main() -> int:

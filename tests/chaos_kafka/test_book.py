@@ -37,3 +37,10 @@ def test_all_together_are_judged_by_their_own_percentile() -> None:
     """One slow take-over of a hundred is none at p99; two are."""
     assert total([_slice(1, 60, 0, [1.0] * 59), _slice(2, 40, 0, [20.0] + [1.0] * 40)])["problems"] == []
     assert len(total([_slice(1, 60, 0, [20.0] * 2), _slice(2, 40, 0, [1.0] * 98)])["problems"]) == 1
+
+
+def test_the_traces_of_the_slices_that_looked_at_them_add_up() -> None:
+    """Slices of before they did say nothing of traces."""
+    looked = _slice(1, 60, 0, []) | {"traces": {"spans": 500, "wrong": 0, "unconnected": []}}
+    other = _slice(2, 40, 0, []) | {"traces": {"spans": 300, "wrong": 2, "unconnected": ["x", "y"]}}
+    assert total([looked, other, _slice(3, 1, 0, [])])["traces"] == {"slices": 2, "spans": 800, "wrong": 2}

@@ -10,7 +10,9 @@ from farandole_observe.projector.replica import Replica
 from farandole_observe.questions.asking import Picture, picture
 from farandole_observe.store.canonical import canonical
 from farandole_observe.store.opening import MEMORY, Store, open_store
+from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
 from libs.farandole.tests.unit.fold.dance import Dance
+from libs.farandole.tests.unit.fold.model import Owed
 from tests.observe import written
 
 
@@ -33,6 +35,24 @@ async def asked(dance: Dance, now: float | None = None) -> AsyncIterator[Picture
         await fill(log, store, records)
         async with picture(store, log.clock.now() if now is None else now) as seen:
             yield seen
+
+
+def full_group(timeout: float | None = None) -> tuple[Dance, str, Owed]:
+    """A scene of which every tile is held and no mosaic came; the workflow, and the delivery that is owed.
+
+    `timeout`: seconds, as the mosaic's step declares it.
+    """
+    services = list(EARTH_OBSERVATION)
+    (number,) = (n for n, manifest in enumerate(services) if manifest.service == "mosaic")
+    merge = services[number].steps[0].model_copy(update={"timeout": timeout})
+    services[number] = services[number].model_copy(update={"steps": [merge]})
+    dance = Dance(*services, members=3)
+    workflow = dance.publish("scene.received", "s1", key="k1")
+    while not any(delivery.group is not None for delivery in dance.queue):
+        dance.settle(1)
+    (owed,) = dance.queue
+    dance.queue = []
+    return dance, workflow, owed
 
 
 async def fill(log: Log, store: Store, records: Sequence[NewRecord]) -> None:

@@ -141,3 +141,5 @@ def test_top_shows_each_step_once_where_nobody_looks_on(run: Run, scene: str) ->
     assert len(found) == 10
     assert found["calibration/calibrate"]["p50"] == pytest.approx(1.5, rel=0.05)
     assert found["indices/index"]["workers"] == []
+    assert (found["ingest/validate"]["lag"], found["ingest/validate"]["owed"]) == (1, 0)  # the model reads no topic
+    assert _json(run, "top", "--rebuild")["steps"] == list(found.values())

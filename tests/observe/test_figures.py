@@ -20,7 +20,7 @@ from farandole_observe.questions.summaries import Filter, summaries
 from farandole_observe.store.bulk import upsert
 from farandole_observe.store.tables import workers
 from tests.observe import written
-from tests.observe.given import fill, opened
+from tests.observe.given import fill, full_group, opened
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "observing.md"
 _MANY = 100_000
@@ -54,6 +54,20 @@ async def test_the_figures_are_what_the_questions_answer() -> None:
                     assert (rate.owed if rate else 0) == sum(c.waiting + c.retrying for c in counts) or not info.exists
                 things = await stuck(seen, set(), _MANY)
                 assert sum(found.stuck.values()) == len(things), seed
+
+
+async def test_a_full_group_that_has_no_outcome_is_owed_and_stuck() -> None:
+    """A mosaic that hangs is in the figures, and so in the alerts."""
+    dance, _, _ = full_group(timeout=60.0)
+    async with opened() as (log, store):
+        await fill(log, store, written.shuffled(written.lines_of(dance), 1))
+        async with picture(store, dance.now + 90.0) as seen:
+            found = await fleet(seen, log)
+    (rate,) = (rate for rate in found.rates if rate.owed)
+    assert (rate.step, rate.owed, found.owed_oldest["mosaic/merge"]) == ("mosaic/merge", 1, 90.0)
+    stuck_there = {key: number for key, number in found.stuck.items() if number}
+    assert stuck_there == {("mosaic/merge", "overdue"): 1, ("mosaic/merge", "no-worker"): 1}
+    assert found.open_groups["mosaic/merge"] == 0
 
 
 async def test_every_figure_is_on_the_page_and_in_the_document() -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic_core import to_json
 
 from farandole.cli import main
+from farandole.cli.codes import Code
 from farandole.engines.open import open_log
 from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
@@ -19,7 +20,18 @@ from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
 from libs.farandole.tests.unit.fold.dance import Dance
 from tests.observe import written
 
-QUESTIONS = (["status"], ["status", "s1"], ["explain", "s1"], ["timeline", "s1"], ["stuck"], ["top"])
+QUESTIONS = (
+    ["status"],
+    ["status", "s1"],
+    ["explain", "s1"],
+    ["timeline", "s1"],
+    ["stuck"],
+    ["top"],
+    ["topology"],
+    ["lineage", "s1"],
+)
+WITHOUT_PLACE = (["topology", "--as", "asyncapi"], ["topology", "--as", "dot"], ["lineage", "s1", "--openlineage"])
+"""Answers in a language of others: there people are told alone."""
 
 
 def _told(facts: list[dict[str, Any]], version: int = FACTS_VERSION) -> NewRecord:
@@ -58,7 +70,7 @@ def test_facts_that_are_not_understood_are_counted_in_every_answer(
     later = {"fact": "teleported", "workflow": "w", "service": "s", "step": "t"}
     more = [_told([later, later]), _told([later], FACTS_VERSION + 1), NewRecord(JOURNAL, b"\xff", None, (), 0)]
     _log(tmp_path, monkeypatch, more)
-    for rebuild in ([], [] if question == ["top"] else ["--rebuild"]):
+    for rebuild in ([], ["--rebuild"]):
         assert main([*question, *rebuild, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["gaps"] == {"cut": 0, "unknown": 4, "undeclared": []}
@@ -78,3 +90,28 @@ def test_steps_without_a_manifest_are_named_in_every_answer(
     assert json.loads(capsys.readouterr().out)["gaps"]["undeclared"] == ["indices/index"]
     assert main(question) == 0
     assert "no manifest declares indices/index" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("question", WITHOUT_PLACE, ids=" ".join)
+def test_what_is_lacking_is_said_beside_answers_in_the_languages_of_others(
+    question: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, so that the answer stays what others read."""
+    _log(tmp_path, monkeypatch, [NewRecord(JOURNAL, b"\xff", None, (), 0)], without=b"indices")
+    for rebuild in ([], ["--rebuild"]):
+        assert main([*question, *rebuild]) == 0
+        said = capsys.readouterr()
+        assert "1 facts are not understood" in said.err
+        assert "no manifest declares indices/index" in said.err
+        assert "not understood" not in said.out
+
+
+def test_a_time_without_a_zone_is_utc_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever a time may be written."""
+    _log(tmp_path, monkeypatch, [])
+    assert main(["status", "s1", "--at", "2100-01-01 12:00"]) == 0
+    assert "no zone was named, so it is UTC: 2100-01-01T12:00:00" in capsys.readouterr().err
+    assert main(["lineage", "asset:sha256/0123456789", "--since", "2100-01-01 12:00"]) == Code.NOT_FOUND
+    assert "no zone was named, so it is UTC: 2100-01-01T12:00:00" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The tables are the fold's: whatever the order, the slices, the replicas and the crashes in which they were filled."""
 
+import asyncio
 import random
 import shutil
 from collections.abc import AsyncIterator, Sequence
@@ -15,25 +16,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from farandole.engines.memory.cluster import Cluster
 from farandole.engines.memory.log import MemoryLog
 from farandole.events.errors import Fenced, LogUnavailable
+from farandole.events.topics import JOURNAL
 from farandole.fold import Fold, Summary, canonical
 from farandole.log.ports import Log, Reader
-from farandole.log.record import NewRecord
+from farandole.log.record import NewRecord, TopicPartition
 from farandole_observe.projector import shard as shard_module
 from farandole_observe.projector.replica import Replica
 from farandole_observe.questions.asking import picture
 from farandole_observe.questions.summaries import Filter, count, summaries
 from farandole_observe.store.opening import MEMORY, Store, open_store
+from farandole_observe.store.shards import positions
 from tests.observe import written
 from tests.observe.given import asked, fill, hash_of, opened
 from tests.observe.projections import HandClock
 
 
 @asynccontextmanager
-async def timed() -> AsyncIterator[tuple[Log, Store, HandClock]]:
+async def timed(url: str = MEMORY) -> AsyncIterator[tuple[Log, Store, HandClock]]:
     """A log of its own whose time is told by hand, and a store."""
     clock = HandClock()
     clock.time = 1e9
-    log, store = MemoryLog(Cluster(clock=clock)), await open_store(MEMORY)
+    log, store = MemoryLog(Cluster(clock=clock)), await open_store(url)
     try:
         yield log, store, clock
     finally:
@@ -201,6 +204,50 @@ async def _refuse(*_: Any) -> Reader:
 async def _age(log: Log, store: Store) -> float | None:
     async with picture(store, log.clock.now()) as seen:
         return seen.age
+
+
+async def test_what_is_cut_while_a_projector_stands_still_is_said_and_the_rest_is_folded(tmp_path: Path) -> None:
+    """It goes on where the log begins now, and ends neither by what it can read no more nor without a word of it."""
+    records = written.shuffled(written.lines_of(written.played(3)), 3)
+    third = len(records) // 3
+    async with timed(f"sqlite:///{tmp_path}/tables.db") as (log, store, clock):
+        await written.make_topics(log, records)
+        replica = Replica(log, store, "one")
+        await log.append(records[:third])
+        await _turns(replica, 5)
+        folded = await _journal_ends(log)
+        await log.append(records[third : 2 * third])
+        clock.time += 5.0  # it is stopped meanwhile
+        gone = await _journal_ends(log)
+        await log.prune(gone)
+        await log.append(records[2 * third :])
+        running = asyncio.create_task(replica.run())
+        try:
+            async with asyncio.timeout(60.0):
+                while await _cut(log, store) < sum(gone.values()) - sum(folded.values()):
+                    assert not running.done(), running
+                    await asyncio.sleep(0.05)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert await _cut(log, store) == sum(gone.values()) - sum(folded.values()) > 0
+        await Replica(log, store, "one").catch_up()
+        ends, stands = await _journal_ends(log), dict[TopicPartition, int]()
+        async with store.reading() as connection:
+            for shard in range(written.PARTITIONS):
+                stands |= {
+                    place: at for place, at in (await positions(connection, shard)).items() if place[0] == JOURNAL
+                }
+        assert stands == {place: end for place, end in ends.items() if end}
+
+
+async def _cut(log: Log, store: Store) -> int:
+    async with picture(store, log.clock.now()) as seen:
+        return seen.freshness.cut
+
+
+async def _journal_ends(log: Log) -> dict[TopicPartition, int]:
+    return {place: span.end for place, span in (await log.spans([JOURNAL])).items()}
 
 
 async def test_a_copy_of_the_tables_and_the_rest_of_the_log_are_as_good_as_all_of_it(tmp_path: Path) -> None:

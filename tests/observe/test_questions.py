@@ -1,5 +1,7 @@
 """What the tables answer: which workflow a name means, why it is not complete, what is stuck, when what happened."""
 
+from dataclasses import replace
+
 import pytest
 
 from farandole.events.errors import BadInput, NotFound
@@ -7,13 +9,14 @@ from farandole.fold import Topology
 from farandole_observe.questions import drawing
 from farandole_observe.questions.explaining import sentences, waits
 from farandole_observe.questions.instants import read_instant
+from farandole_observe.questions.rates import rates
 from farandole_observe.questions.stuck import stuck
-from farandole_observe.questions.summaries import Filter, count
+from farandole_observe.questions.summaries import Filter, count, summaries
 from farandole_observe.questions.timing import bars
-from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION
+from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION, full_inside
 from libs.farandole.tests.unit.fold.dance import Dance, Given, Retry, Terminal
 from libs.farandole.tests.unit.fold.model import Owed
-from tests.observe.given import asked
+from tests.observe.given import asked, full_group
 
 
 def _one_tile_dies(members: int = 3) -> tuple[Dance, str]:
@@ -120,6 +123,85 @@ async def test_what_nobody_serves_or_takes_and_what_is_overdue_is_stuck() -> Non
         assert (entry.kind, entry.step) == ("no-worker", "ingest/validate")
         assert await stuck(seen, {"ingest/validate"}, 20) == []
         assert (await seen.state(workflow)).status == "running"
+
+
+async def test_a_full_group_is_owed_like_an_event_since_its_last_member_was_held() -> None:
+    """A mosaic that hangs, or whose service died, is seen by every question."""
+    dance, workflow, _ = full_group(timeout=60.0)
+    full = dance.now
+    async with asked(dance, now=full + 30.0) as seen:
+        assert await stuck(seen, {"mosaic/merge"}, 20) == []
+        (entry,) = await stuck(seen, set(), 20)
+        assert (entry.kind, entry.step, entry.since) == ("no-worker", "mosaic/merge", full)
+    async with asked(dance, now=full + 90.0) as seen:
+        (entry,) = await stuck(seen, {"mosaic/merge"}, 20)
+        assert (entry.kind, entry.step, entry.since, entry.limit) == ("overdue", "mosaic/merge", full, 60.0)
+        assert entry.id
+        (rate,) = (rate for rate in await rates(seen) if rate.owed)
+        assert (rate.step, rate.owed, rate.since) == ("mosaic/merge", 1, full)
+        (summary,) = await summaries(seen, Filter(step="mosaic/merge"), 20)
+        assert (summary.steps["mosaic/merge"].waiting, summary.steps["mosaic/merge"].gathering) == (1, 0)
+        assert await count(seen, Filter(step="masking/mask")) == 0
+        (bar,) = (bar for bar in bars(await seen.workflow(workflow)) if bar.ended is None)
+        assert (bar.step, bar.state, bar.ready, bar.id) == ("mosaic/merge", "owed", full, entry.id)
+        (text,) = sentences(waits(await seen.state(workflow), seen.topology), seen.now, lambda s: f"{s:.0f}s")
+        assert text == "mosaic/merge owes an outcome for a group that is full for 90s"
+
+
+async def test_a_group_that_lacks_what_a_full_one_gives_says_who_owes_it_and_for_how_long() -> None:
+    """The inner step owes it, once, though each of its members leads there; and stands for itself too."""
+    dance, workflow, full = full_inside()
+    async with asked(dance, now=full + 90.0) as seen:
+        found = waits(await seen.state(workflow), seen.topology)
+        assert list(sentences(found, seen.now, lambda s: f"{s:.0f}s")) == [
+            "c/gather owes an outcome for a group that is full for 90s",
+            "d/all waits for done as member 0 of 2, owed by c/gather for 90s",
+        ]
+
+
+async def test_an_open_group_is_left_at_its_step() -> None:
+    """Whoever asks for what is left there is shown its workflow."""
+    dance, workflow = _one_tile_dies()
+    async with asked(dance) as seen:
+        assert [s.workflow for s in await summaries(seen, Filter(step="mosaic/merge"), 20)] == [workflow]
+        assert await count(seen, Filter(step="cog/write")) == 0
+
+
+async def test_a_retry_is_overdue_from_when_it_was_due() -> None:
+    """Not while it waits for that."""
+    dance, _, owed = full_group(timeout=60.0)
+
+    def behave(delivery: Owed, attempt: int) -> Given:
+        raise Retry("no room")
+
+    dance.behave["mosaic/merge"] = behave
+    dance.queue = [owed]
+    dance.settle(1)
+    due = dance.now + 59.0  # the model has them due 60 s after the attempt, which is a second before its fact
+    async with asked(dance, now=due + 59.0) as seen:
+        assert await stuck(seen, {"mosaic/merge"}, 20) == []
+    async with asked(dance, now=due + 61.0) as seen:
+        (entry,) = await stuck(seen, {"mosaic/merge"}, 20)
+        assert (entry.kind, entry.step, entry.since) == ("overdue", "mosaic/merge", due)
+
+
+async def test_what_is_dead_hides_nothing_that_is_overdue() -> None:
+    """The limit is for each kind, whatever else the step has to do."""
+    ingest = EARTH_OBSERVATION[0]
+    validate = ingest.steps[0].model_copy(update={"timeout": 60.0})
+    dance = Dance(ingest.model_copy(update={"steps": [validate]}), *EARTH_OBSERVATION[1:], members=1)
+
+    def behave(delivery: Owed, attempt: int) -> Given:
+        raise Terminal("no scene")
+
+    dance.behave["ingest/validate"] = behave
+    dance.publish("scene.received", "s1")
+    dance.settle()
+    dance.publish("scene.received", "s2")
+    async with asked(dance) as seen:
+        assert [entry.kind for entry in await stuck(seen, None, 1)] == ["dead"]
+        later = replace(seen, now=seen.now + 90.0)
+        assert {entry.kind for entry in await stuck(later, None, 1)} == {"dead", "overdue"}
 
 
 def test_the_picture_of_the_topology_has_every_step_and_every_way() -> None:

@@ -25,8 +25,10 @@ import logging
 
 import structlog
 from pydantic import SecretStr
+from sqlalchemy import Column, MetaData, Table, Text
 
 from farandole import Event, Retry, Service, Settings
+from farandole_observe import Projection
 
 
 class Vault(Settings, env_prefix="VAULT_"):
@@ -88,6 +90,15 @@ async def well(asked: Asked, settings: Vault) -> Answered:
     structlog.get_logger().info("marker-8c2e-well", where=settings.url, connection={"password": settings.password})
     return Answered(job=asked.job, by="marker-8c2e-output")
 
+
+columns = Column("job", Text, primary_key=True), Column("by", Text)
+answers = Projection(
+    "answers",
+    of=[Answered],
+    table=Table("answers", MetaData(), *columns),
+    key=lambda found: found.event.job,
+    fold=lambda row, found: {"by": found.event.by},
+)
 
 closed = Service("closed", accepts=[Asked])
 
@@ -188,9 +199,18 @@ def _answers(project: Project) -> dict[str, str]:
         ("explain", "asked:a"),
         ("timeline", "asked:a", "--json"),
         ("lineage", "asked:a", "--json"),
+        ("lineage", "asked:a"),
+        ("lineage", "asked:a", "--openlineage"),
         ("events", "asked:a", "--json"),
         ("stuck", "--json"),
         ("topology", "--json"),
+        ("topology", "--as", "asyncapi"),
+        ("top", "--json"),
+        ("top",),
+        ("projection", "show", "leaks:answers", "--json"),
+        ("projection", "show", "leaks:answers"),
+        ("ps", "--json"),
+        ("ps",),
         ("dlq", "list", "--json"),
         ("dlq", "list"),
         *(("dlq", "show", letter) for letter in _dead_letters(project)),
@@ -223,6 +243,11 @@ def _holds_what_stood_beside(files: Mapping[str, bytes], said: Mapping[str, str]
     assert f"{MARKER}-raised login with ***".encode() in tables
     for name in ("status asked:a --json", "explain asked:a --json", "dlq list --json", "spans"):
         assert f"{MARKER}-raised" in said[name], name
+    assert f"{MARKER}-raised" in said["lineage asked:a --openlineage"]
+    for name in ("projection show leaks:answers --json", "projection show leaks:answers"):
+        assert f"{MARKER}-output" in said[name], name
+    for name in ("topology --as asyncapi", "top --json", "top", "ps --json"):
+        assert "leaks" in said[name], name
     assert '"password": "***"' in said["topology --json"] or "***" in said["lineage asked:a --json"]
 
 

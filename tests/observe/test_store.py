@@ -9,9 +9,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from farandole.events.errors import ConfigError, LogFormatError
+from farandole_observe.projector.replica import Replica
 from farandole_observe.store import shards, tables
 from farandole_observe.store.durations import ERROR, bucket, percentile, stands_for
 from farandole_observe.store.opening import open_store
+from tests.observe import written
+from tests.observe.given import fill, full_group, hash_folded, hash_of, opened
 from tests.support.postgres import postgres
 
 
@@ -38,6 +41,25 @@ async def test_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
 
 def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection), tables.metadata))
+
+
+async def test_what_full_groups_owe_is_added_to_tables_that_did_not_hold_it(tmp_path: Path) -> None:
+    """Those of revision 0003 are, once they are opened and folded on, as if they were folded anew."""
+    dance, _, _ = full_group()
+    url = f"sqlite:///{tmp_path}/tables.db"
+    async with opened(url) as (log, store):
+        await fill(log, store, written.shuffled(written.lines_of(dance), 1))
+        async with store.writing() as connection:
+            await connection.execute(text("DELETE FROM deliveries WHERE NOT told AND \"group\" <> ''"))
+            await connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+        expected = await hash_folded(log)
+        assert await hash_of(store) != expected
+        again = await open_store(url)
+        try:
+            await Replica(log, again, "one").catch_up()
+            assert await hash_of(again) == expected
+        finally:
+            await again.close()
 
 
 async def test_a_shard_is_anothers_only_when_its_time_is_over_and_its_epoch_fences(url: str) -> None:

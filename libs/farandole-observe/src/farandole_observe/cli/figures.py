@@ -36,7 +36,12 @@ CATALOGUE = {
         Described("farandole_fleet_owed", "gauge", _STEP, "Deliveries without an outcome"),
         Described("farandole_fleet_owed_oldest_seconds", "gauge", _STEP, "For how long the oldest of them is owed"),
         Described("farandole_fleet_open_groups", "gauge", _STEP, "Groups and joins that lack members"),
-        Described("farandole_fleet_lag_offsets", "gauge", _STEP, "Offsets that the step has yet to read"),
+        Described(
+            "farandole_fleet_lag_offsets",
+            "gauge",
+            _STEP,
+            "Offsets of its topics and its inbox that the step has yet to read",
+        ),
         Described("farandole_fleet_workers", "gauge", _STEP, "Workers that lease a partition of the step"),
         Described(
             "farandole_fleet_worker_seen_timestamp_seconds",

@@ -17,10 +17,9 @@ from farandole.events.ids import Parent
 from farandole.fold import WorkflowState
 from farandole.log.ports import Log
 from farandole_observe.cli import lineage_shapes, lineage_text
-from farandole_observe.cli.options import RebuildOption, StoreOption, ask_with_log, say_age
+from farandole_observe.cli.options import RebuildOption, StoreOption, ask_with_log, instant_of, say_age
 from farandole_observe.questions.asking import Picture
 from farandole_observe.questions.carried import SCHEME, Carried, Carrier, carried, carriers, check_asset
-from farandole_observe.questions.instants import read_instant
 from farandole_observe.questions.layers import layers
 from farandole_observe.questions.lineage import Lineage, lineage_of
 from farandole_observe.questions.openlineage import run_events
@@ -68,7 +67,7 @@ def lineage(
     config: ConfigOption = None,
 ) -> None:
     """Show what a product was made of: events, assets, steps, versions and settings, back to the inputs."""
-    start = 0.0 if since is None else read_instant(since, time.time())[0]
+    start = 0.0 if since is None else instant_of(since)
 
     async def work(seen: Picture, opened: Log) -> None:
         if product.startswith(SCHEME):
@@ -80,6 +79,7 @@ def lineage(
         else:
             carrying, told = [], [await _of_workflow(seen, opened, product)]
         if openlineage:
+            say_age(seen)  # its events have no place for it
             for one in told:
                 for event in run_events(one.found, one.state, one.assets, seen.manifests, one.only, namespace):
                     emit(event)

@@ -12,7 +12,7 @@ from farandole.config import Loaded
 from farandole.events.errors import BadInput
 from farandole.events.schema import load
 from farandole.log.ports import Log
-from farandole_observe.cli.options import RebuildOption, StoreOption, ask_with_log
+from farandole_observe.cli.options import RebuildOption, StoreOption, ask_with_log, say_age
 from farandole_observe.questions import asyncapi, drawing
 from farandole_observe.questions.asking import Picture
 
@@ -46,10 +46,12 @@ def topology(
             remark("no service has declared itself in this log yet; start one (farandole up)")
         if form is Form.ASYNCAPI:
             made = asyncapi.document(seen.topology, seen.manifests, await _ground(loaded, opened), service)
+            say_age(seen)  # its form has no place for it
             emit(made) if as_json else print(json.dumps(made, indent=2))
         elif as_json:
-            emit(drawing.shape(seen.topology))
+            emit(drawing.shape(seen.topology) | seen.standing)
         else:
+            say_age(seen)
             for text in (drawing.dot if form is Form.DOT else drawing.mermaid)(seen.topology).splitlines():
                 line(text)
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from farandole.events.errors import Fenced, LogUnavailable
+from farandole.events.errors import LogError, LogFormatError, LogUnavailable
 from farandole.events.manifest import Manifest
 from farandole.events.topics import JOURNAL, MANIFESTS
 from farandole.fold import Topology
@@ -64,12 +64,14 @@ class Replica:
         """Whether it has its share of the shards, which may be none."""
 
     async def run(self) -> None:
-        """Fold until cancelled; where log or store cannot be reached, again and again."""
+        """Fold until cancelled; where log or store cannot be reached, or the log was cut meanwhile, again and again."""
         try:
             while True:
                 try:
                     await self.turn(_WAIT)
-                except (LogUnavailable, SQLAlchemyError, Fenced, OSError) as error:
+                except LogFormatError:
+                    raise
+                except (LogError, SQLAlchemyError, OSError) as error:
                     self._say.warning("the projection waits", reason=str(error).splitlines()[0])
                     await self._start_again()
                     await asyncio.sleep(_PAUSE)

@@ -136,6 +136,9 @@ class Shard:
         for node in workflow.nodes.values():
             workflow.withdraw(node)
             workflow.enter(node, self._shared.topology)
+        for gathering in workflow.gatherings.values():
+            if gathering.standing == "owed":
+                workflow.restand(gathering)
         workflow.epoch = self._shared.epoch
 
     async def _write(self, connection: AsyncConnection, names: Iterable[str]) -> None:

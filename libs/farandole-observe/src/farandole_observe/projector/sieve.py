@@ -31,8 +31,12 @@ class Sieve:
         return time <= self.until and self.workflow in ("", workflow)
 
     def declares(self, manifest: Manifest) -> bool:
-        """Whether a manifest was there."""
-        return manifest.at <= self.until
+        """Whether its version was declared by then, as far as that is known.
+
+        What it says now stands for what it said then, for the log keeps a version's latest manifest alone; since when
+        its steps subscribe, and were configured so, that tells itself.
+        """
+        return manifest.begun is None or manifest.begun <= self.until
 
 
 EVERYTHING = Sieve()

@@ -51,13 +51,13 @@ class Wait:
 
 def waits(state: WorkflowState, topology: Topology, step: str | None = None) -> list[Wait]:
     """What keeps a workflow from being complete, in causal order; of one step (`service/step`, or its name) only."""
-    told = {(left.step, left.id): left for left in state.left if left.id}
+    told = {(left.step, left.id or left.group): left for left in state.left if left.kind != "group"}
     found: list[Wait] = []
     gathered: set[tuple[str, str]] = set()
     for left in state.left:
         if left.kind == "group":
             for wait in _of_group(left, topology, told):
-                gathered.update((cause.step, cause.id) for cause in wait.causes)
+                gathered.update((cause.step, cause.id) for cause in wait.causes if cause.id)
                 found.append(wait)
     own = [_of_step(left) for left in state.left if left.kind != "group" and (left.step, left.id) not in gathered]
     return [wait for wait in (*own, *found) if step is None or _concerns(wait, step)]

@@ -1,13 +1,14 @@
 """How each step does just now: what it finished lately, what it owes, how long it takes, and who works at it."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from farandole.log.ports import Log
 from farandole_observe.questions.asking import Picture
+from farandole_observe.questions.lags import lags
 from farandole_observe.store.durations import percentile
 from farandole_observe.store.tables import deliveries, durations, step_minutes
 
@@ -21,8 +22,8 @@ class Rate:
 
     `a_minute`: attempts that completed, on average. `p50`, `p99`: seconds of an attempt, None where none is known; of
     all that ever ran. `owed`: deliveries without an outcome, retries among them, the oldest since `since` (seconds;
-    0.0: none). `lag`: records that its groups have yet to read, None where it was not asked for. `workers`: that lease
-    a partition of it now.
+    0.0: none); the oldest that has not had any, a retry's neither, since `fresh`. `lag`: offsets that it has yet to
+    read, None where it was not asked for. `workers`: that lease a partition of it now.
     """
 
     step: str
@@ -34,8 +35,18 @@ class Rate:
     p99: float | None = None
     owed: int = 0
     since: float = 0.0
+    fresh: float = 0.0
     lag: int | None = None
     workers: set[str] = field(default_factory=set)
+
+    def lag_seconds(self, now: float) -> float | None:
+        """How old the oldest event is of those that it has yet to answer; 0.0 where it has read all.
+
+        None where that is not known: it was not asked for, or the tables do not hold what lies unread.
+        """
+        if not self.lag:
+            return None if self.lag is None else 0.0
+        return max(0.0, now - self.fresh) if self.fresh else None
 
 
 async def rates(picture: Picture, log: Log | None = None) -> list[Rate]:
@@ -80,26 +91,16 @@ async def _count(picture: Picture, found: dict[str, Rate]) -> None:
 
 async def _owe(picture: Picture, found: dict[str, Rate]) -> None:
     d = deliveries.c
-    owing = select(d.step, func.count(), func.min(d.since)).where(d.state.in_(("owed", "retrying"))).group_by(d.step)
-    for step, number, since in await picture.connection.execute(owing):
+    fresh = func.min(case((d.state == "owed", d.since)))
+    owing = select(d.step, func.count(), func.min(d.since), fresh).where(d.state.in_(("owed", "retrying")))
+    for step, number, since, first in await picture.connection.execute(owing.group_by(d.step)):
         rate = _rate(found, step)
-        rate.owed, rate.since = int(number), since
+        rate.owed, rate.since, rate.fresh = int(number), since, first or 0.0
 
 
 async def _read(log: Log, found: Mapping[str, Rate], picture: Picture) -> None:
     leases = await log.leases()
-    lags = await _lags(log, picture)
+    behind = await lags(log, picture.topology, leases)
     for name, rate in found.items():
         rate.workers = {holder for _, holder in leases.get(name, ())}
-        rate.lag = lags.get(name)
-
-
-async def _lags(log: Log, picture: Picture) -> dict[str, int]:
-    """By step, how many offsets stand before the ends of what its group has ever read."""
-    found = Counter[str]()
-    names = [name for name, info in picture.topology.steps.items() if info.exists]
-    for name in names:
-        stands = await log.committed(name)
-        ends = await log.spans(sorted({topic for topic, _ in stands}))
-        found[name] = sum(max(0, ends[place].end - offset) for place, offset in stands.items() if place in ends)
-    return dict(found)
+        rate.lag = behind.get(name)

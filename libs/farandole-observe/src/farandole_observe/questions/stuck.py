@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 
 from farandole.fold.topology import StepInfo
 from farandole_observe.questions.asking import Picture
@@ -13,9 +13,9 @@ from farandole_observe.store.durations import percentile
 from farandole_observe.store.tables import deliveries, durations, events, groups, workflows
 
 Kind = Literal["overdue", "gone", "dead", "unconsumed", "group", "no-worker"]
-"""overdue: no outcome yet after longer than is declared or usual. gone: owed by a step that no service has any more.
-dead: a dead letter. unconsumed: nobody takes it, and it is not final. group: it lacks members, and nothing of its
-workflow moves. no-worker: something is owed by a step whose service holds no partition."""
+"""overdue: no outcome after longer than is declared or usual, of a retry since it was due. gone: owed by a step that
+no service has any more. dead: a dead letter. unconsumed: nobody takes it, and it is not final. group: it lacks members,
+and nothing of its workflow moves. no-worker: something is owed by a step whose service holds no partition."""
 
 _Found = AsyncIterator["Stuck"]
 LEARNED = 3.0
@@ -65,8 +65,8 @@ async def learned(picture: Picture, share: float = 0.99) -> dict[str, float]:
     return {step: seconds for step, seconds in found.items() if seconds is not None}
 
 
-def _limit(info: StepInfo | None, p99: float | None) -> tuple[float, str]:
-    declared = info.contract.timeout if info is not None else None
+def _limit(info: StepInfo, p99: float | None) -> tuple[float, str]:
+    declared = info.contract.timeout
     if declared is not None:
         return declared, "its declared timeout"
     if p99 is not None:
@@ -75,45 +75,44 @@ def _limit(info: StepInfo | None, p99: float | None) -> tuple[float, str]:
 
 
 async def _deliveries(picture: Picture, limit: int) -> _Found:
-    usual, topology = await learned(picture), picture.topology
+    usual, d = await learned(picture), deliveries.c
     for step in await _steps_that_owe(picture):
-        info = topology.steps.get(step)
+        info = picture.topology.steps.get(step)
+        for row in await _standing(picture, step, limit, d.state == "dead"):
+            yield _stuck("dead", step, row, 0.0, f"{row['reason']}: {row['error']}")
+        if info is None or not info.exists:
+            for row in await _standing(picture, step, limit, d.state != "dead"):
+                yield _stuck("gone", step, row, 0.0, "no service has this step any more")
+            continue
         longest, why = _limit(info, usual.get(step))
-        exists = topology.exists(step)
-        for row in await _standing(picture, step, limit):
-            kind: Kind
-            if row["state"] == "dead":
-                kind, said = "dead", f"{row['reason']}: {row['error']}"
-            elif not exists:
-                kind, said = "gone", "no service has this step any more"
-            elif row["state"] == "owed" and longest and picture.now - row["since"] > longest:
-                kind, said = "overdue", why
-            else:
-                continue
-            yield Stuck(
-                kind,
-                row["workflow"],
-                step,
-                row["type"] or "",
-                row["event_id"] or "",
-                row["since"],
-                longest if kind == "overdue" else 0.0,
-                said,
-            )
+        if longest:
+            late = d.state.in_(("owed", "retrying")), picture.now - _BEGAN > longest
+            for row in await _standing(picture, step, limit, *late):
+                yield _stuck("overdue", step, row, longest, why)
+
+
+def _stuck(kind: Kind, step: str, row: Any, limit: float, said: str) -> Stuck:
+    since = row["began"] if kind == "overdue" else row["since"]
+    return Stuck(kind, row["workflow"], step, row["type"] or "", row["id"], since, limit, said)
 
 
 async def _steps_that_owe(picture: Picture) -> list[str]:
-    left = deliveries.c.state.in_(("owed", "retrying", "parked", "dead"))
-    return sorted((await picture.connection.execute(select(deliveries.c.step).where(left).distinct())).scalars())
+    return sorted((await picture.connection.execute(select(deliveries.c.step).where(_LEFT).distinct())).scalars())
 
 
-async def _standing(picture: Picture, step: str, limit: int) -> list[Any]:
+_LEFT = deliveries.c.state.in_(("owed", "retrying", "parked", "dead"))
+_BEGAN = case((deliveries.c.due > deliveries.c.since, deliveries.c.due), else_=deliveries.c.since)
+"""An attempt is owed no earlier than it is due."""
+
+
+async def _standing(picture: Picture, step: str, limit: int, *which: ColumnElement[bool]) -> list[Any]:
     d, e = deliveries.c, events.c
     wanted = (
-        select(d.workflow, d.state, d.since, d.reason, d.error, e.type, e.id.label("event_id"))
+        select(d.workflow, d.since, _BEGAN.label("began"), d.reason, d.error, e.type)
+        .add_columns(func.coalesce(e.id, d.group).label("id"))
         .outerjoin(events, and_(e.workflow == d.workflow, e.event == d.event))
-        .where(d.step == step, d.state.in_(("owed", "retrying", "parked", "dead")))
-        .order_by(d.since)
+        .where(d.step == step, _LEFT, *which)
+        .order_by(_BEGAN)
         .limit(limit)
     )
     return list((await picture.connection.execute(wanted)).mappings())

@@ -81,9 +81,15 @@ def _conditions(topology: Topology, wanted: Filter) -> list[ColumnElement[bool]]
         typed = (events.c.type == wanted.input_type) | (events.c.topic == wanted.input_type)
         found.append(exists().where(events.c.workflow == w.workflow, events.c.given_by.is_(None), typed))
     if wanted.step is not None:
-        at_step = deliveries.c.step == wanted.step, deliveries.c.state.not_in(_ENDED)
-        found.append(exists().where(deliveries.c.workflow == w.workflow, *at_step))
+        found.append(_left_at(wanted.step))
     return found
+
+
+def _left_at(step: str) -> ColumnElement[bool]:
+    """Something is left at the step: a delivery, or a group that lacks members."""
+    d, g, w = deliveries.c, groups.c, workflows.c
+    owes = exists().where(d.workflow == w.workflow, d.step == step, d.state.not_in(_ENDED))
+    return or_(owes, exists().where(g.workflow == w.workflow, g.step == step, g.standing == "open"))
 
 
 def _freed(topology: Topology) -> ColumnElement[bool]:
@@ -143,15 +149,9 @@ async def _steps(connection: AsyncConnection, names: Sequence[str]) -> dict[str,
     states = select(d.workflow, d.step, d.state, func.count()).where(d.workflow.in_(names))
     for workflow, step, state, number in await connection.execute(states.group_by(d.workflow, d.step, d.state)):
         counted[workflow, step]["waiting" if state == "owed" else state] = number
-    standing = select(g.workflow, g.step, g.standing, func.count()).where(
-        g.workflow.in_(names), g.standing.in_(("open", "owed"))
-    )
-    for workflow, step, kind, number in await connection.execute(standing.group_by(g.workflow, g.step, g.standing)):
-        entry = counted[workflow, step]
-        if kind == "open":
-            entry["gathering"] = number
-        else:
-            entry["waiting"] = entry.get("waiting", 0) + number
+    still = select(g.workflow, g.step, func.count()).where(g.workflow.in_(names), g.standing == "open")
+    for workflow, step, number in await connection.execute(still.group_by(g.workflow, g.step)):
+        counted[workflow, step]["gathering"] = number
     for workflow, step, *ran in await connection.execute(_times(names)):
         counted[workflow, step] |= zip(("attempts", "seconds", "longest"), ran, strict=True)
     found = defaultdict[str, dict[str, StepCount]](dict)

@@ -43,14 +43,9 @@ def _bars(workflow: Workflow) -> Iterator[Bar]:
             if delivery.state != "held" or delivery.attempts:
                 yield _bar(delivery, node.time, node)
     for gathering in workflow.gatherings.values():
-        if gathering.delivery is not None:
-            yield _bar(gathering.delivery, _full(workflow, gathering.step, gathering.id), None)
-
-
-def _full(workflow: Workflow, step: str, group: str) -> float:
-    """When the last member of a group was there."""
-    held = (d for n in workflow.nodes.values() for d in n.deliveries.values())
-    return max((d.since for d in held if d.step == step and d.slot is not None and d.slot.group == group), default=0.0)
+        owing = gathering.untold if gathering.standing == "owed" else gathering.delivery
+        if owing is not None:
+            yield _bar(owing, gathering.latest, None)
 
 
 def _bar(delivery: Delivery, ready: float, node: Node | None) -> Bar:

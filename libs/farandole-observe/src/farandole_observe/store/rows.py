@@ -34,7 +34,7 @@ class Kept:
     """A workflow of a store: what the fold knows of it, and what the tables hold of it.
 
     `events`, `deliveries`: how many numbers were given. `owed`: of each event the deliveries that are owed and that
-    no fact names yet, by step.
+    no fact names yet, by step; `full`: of full groups the same, by step and group.
     """
 
     workflow: Workflow
@@ -42,6 +42,12 @@ class Kept:
     events: int = 0
     deliveries: int = 0
     owed: dict[int, dict[str, int]] = field(default_factory=dict)
+    full: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def number(self) -> int:
+        """A delivery's, given to none before."""
+        self.deliveries += 1
+        return self.deliveries - 1
 
 
 def changed_rows(kept: Kept, shared: Shared, topology: str) -> tuple[Rows, list[tuple[str, int]]]:
@@ -60,6 +66,8 @@ def changed_rows(kept: Kept, shared: Shared, topology: str) -> tuple[Rows, list[
     owed = rows[tables.deliveries] = []
     for node in touched.nodes:
         gone.extend((workflow.id, number) for number in _owed_rows(kept, node, owed))
+    for gathering in touched.gatherings:
+        gone.extend((workflow.id, number) for number in _full_rows(kept, gathering, owed))
     rows[tables.events] = [_event_row(workflow.id, node) for node in touched.nodes]
     owed.extend(_delivery_row(workflow.id, delivery) for delivery in touched.deliveries)
     rows[tables.attempts] = [(workflow.id, d.row, n, *d.attempts[n]) for d, n in touched.attempts]
@@ -78,12 +86,16 @@ def _number(kept: Kept, touched: Touched) -> None:
         if event is not None:
             delivery.event = event.row
         if delivery.row < 0:
-            waiting = kept.owed.get(delivery.event)
-            number = waiting.pop(delivery.step, None) if waiting else None
-            if number is None:
-                number = kept.deliveries
-                kept.deliveries += 1
-            delivery.row = number
+            number = _waiting(kept, delivery)
+            delivery.row = kept.number() if number is None else number
+
+
+def _waiting(kept: Kept, delivery: Delivery) -> int | None:
+    """The number that it had while no fact named it."""
+    if delivery.group:
+        return kept.full.pop((delivery.step, delivery.group), None)
+    waiting = kept.owed.get(delivery.event)
+    return waiting.pop(delivery.step, None) if waiting else None
 
 
 def _owed_rows(kept: Kept, node: Node, rows: list[Row]) -> Iterable[int]:
@@ -95,10 +107,7 @@ def _owed_rows(kept: Kept, node: Node, rows: list[Row]) -> Iterable[int]:
     numbers = dict[str, int]()
     for step in wanted:
         number = known.pop(step, None) if known else None
-        if number is None:
-            number = kept.deliveries
-            kept.deliveries += 1
-        numbers[step] = number
+        numbers[step] = number = kept.number() if number is None else number
         owed = Delivery(step, since=node.time, row=number, event=node.row)
         rows.append(_delivery_row(kept.workflow.id, owed, told=False))
     if numbers:
@@ -106,6 +115,18 @@ def _owed_rows(kept: Kept, node: Node, rows: list[Row]) -> Iterable[int]:
     else:
         kept.owed.pop(node.row, None)
     return known.values() if known else ()
+
+
+def _full_rows(kept: Kept, gathering: Gathering, rows: list[Row]) -> Iterable[int]:
+    """Adds what a full group owes while no fact names it; the number of what it owes no more."""
+    identity = gathering.step, gathering.id
+    number = kept.full.pop(identity, None)
+    if gathering.standing != "owed":
+        return () if number is None else (number,)
+    untold = gathering.untold
+    untold.row = kept.full[identity] = kept.number() if number is None else number
+    rows.append(_delivery_row(kept.workflow.id, untold, told=False))
+    return ()
 
 
 def _event_row(workflow: str, node: Node) -> Row:
@@ -252,6 +273,9 @@ def _deliveries(kept: Kept, found: dict[Table, Sequence[Row]], nodes: dict[int, 
     known: dict[int, Delivery] = {}
     for row in sorted(found[tables.deliveries], key=lambda r: int(r[1])):
         delivery, told = _delivery(row)
+        if not told and delivery.group:
+            kept.full[delivery.step, delivery.group] = delivery.row
+            continue
         if not told:
             kept.owed.setdefault(delivery.event, {})[delivery.step] = delivery.row
             continue
@@ -328,7 +352,7 @@ def _put_deliveries(
             closed[delivery.step, delivery.group].append(delivery)
         if delivery.slot is not None:
             gathering = workflow.gatherings[delivery.step, delivery.slot.group]
-            gathering.take(delivery.slot, nodes[delivery.event].scope)
+            gathering.take(delivery.slot, nodes[delivery.event].scope, delivery.since)
             delivery.fills = gathering
     for identity, gathering in workflow.gatherings.items():
         gathering.delivery = next(iter(closed.get(identity, ())), None)

@@ -81,13 +81,18 @@ class StepManifest(_Part):
 
 
 class Manifest(_Part):
-    """One version of one service; the compacted topic holds the latest per (service, version)."""
+    """One version of one service; the compacted topic holds the latest per (service, version).
+
+    `at`: when it was declared so; `begun`: when the version was declared first, None where an older library did that.
+    Seconds since the epoch.
+    """
 
     service: str
     version: str
     published: list[Published] = []
     steps: list[StepManifest] = []
     at: float = 0.0
+    begun: float | None = None
 
     @property
     def key(self) -> str:

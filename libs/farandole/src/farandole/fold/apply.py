@@ -167,8 +167,9 @@ def _gathering(workflow: Workflow, step: str, group: str) -> Gathering:
 
 def _fill(workflow: Workflow, fills: Fills, node: Node, delivery: Delivery, time: float) -> None:
     gathering = _gathering(workflow, delivery.step, fills.group)
-    gathering.since = gathering.since or delivery.since or time
-    gathering.take(fills, node.scope)
+    since = delivery.since or time
+    gathering.since = gathering.since or since
+    gathering.take(fills, node.scope, since)
     delivery.fills, delivery.slot = gathering, fills
     workflow.restand(gathering)
 

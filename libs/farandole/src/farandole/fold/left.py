@@ -99,9 +99,7 @@ def _of_event(node: Node, shared: Shared) -> Iterator[Left]:
 
 
 def _of_group(gathering: Gathering, tracer: Tracer, shared: Shared) -> Iterator[Left]:
-    delivery = gathering.delivery
-    if gathering.standing == "owed":
-        delivery = Delivery(gathering.step, since=gathering.since)
+    delivery = gathering.untold if gathering.standing == "owed" else gathering.delivery
     if delivery is not None:
         if delivery.state not in ENDED:
             yield _entry(delivery, shared, gathering=gathering)

@@ -15,7 +15,8 @@ EndKind = Literal["owed", "retrying", "parked", "dead", "group", "leaf", "uncons
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How far a missing member came. owed, retrying, parked, dead: at this step, as this event.
+    """How far a missing member came. owed, retrying, parked, dead: at this step, as this event, or as the full group
+    `id` (then without a type).
 
     group: held in another open group at this step. leaf: the step published nothing more. unconsumed, final,
     absent: an event (an absence) that no step takes.
@@ -102,17 +103,19 @@ class Tracer:
 
     def _after(self, node: Node, delivery: Delivery, gathering: Gathering, ends: list[End]) -> Iterator[Node]:
         """The events that came of a delivery; where none did, that is an end."""
-        held = delivery.fills
+        held, subject = delivery.fills, (node.wire, node.id)
         if held is gathering:
             return
         if held is not None:
-            if held.delivery is None:
-                ends.append(End("group", held.step, node.wire, node.id))
+            if held.standing == "open":
+                ends.append(End("group", held.step, *subject))
                 return
-            delivery = held.delivery
+            delivery, subject = held.delivery or held.untold, ("", held.id)
         if delivery.state not in ENDED:
             kind: EndKind = delivery.state if delivery.state in ("retrying", "parked", "dead") else "owed"
-            ends.append(End(kind, delivery.step, node.wire, node.id))
+            end = End(kind, delivery.step, *subject)
+            if end not in ends:  # a full group is one end, whichever of its members leads there
+                ends.append(end)
             return
         published = self._published(delivery)
         if not published:

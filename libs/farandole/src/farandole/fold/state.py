@@ -139,8 +139,9 @@ class Side:
 class Gathering:
     """A group or join at a step: its sides by parameter, and the delivery that it owes once closed.
 
-    `count`: how many sides there are. `scope`: of what it gives, as far as the held members tell. `standing`:
-    what it counts as: "open" (waits for members), "owed" (full), or "" (its delivery is known).
+    `count`: how many sides there are. `scope`: of what it gives, as far as the held members tell. `since`, `latest`:
+    when its first and its last member were held. `standing`: what it counts as: "open" (waits for members), "owed"
+    (full), or "" (its delivery is known).
     """
 
     step: str
@@ -149,6 +150,7 @@ class Gathering:
     sides: dict[int, Side] = field(default_factory=dict)
     scope: Scope | None = None
     since: float = 0.0
+    latest: float = 0.0
     delivery: Delivery | None = None
     standing: Literal["", "open", "owed"] = ""
 
@@ -157,8 +159,14 @@ class Gathering:
         """Whether nothing more is waited for."""
         return len(self.sides) >= self.count and all(side.full for side in self.sides.values())
 
-    def take(self, fills: Fills, scope: Scope) -> None:
-        """A member was held; `scope` is the member's."""
+    @property
+    def untold(self) -> Delivery:
+        """What a full group owes while no fact names it: an outcome, since its last member was held."""
+        return Delivery(self.step, since=self.latest, group=self.id)
+
+    def take(self, fills: Fills, scope: Scope, time: float) -> None:
+        """A member was held at `time`, seconds; `scope` is the member's."""
+        self.latest = max(self.latest, time)
         self.count = max(self.count, fills.sides)
         kind: Kind = "pending" if fills.pending else "absent" if fills.absent else "event"
         if fills.whole and kind == "pending":

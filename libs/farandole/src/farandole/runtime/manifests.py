@@ -37,7 +37,7 @@ def make_manifest(
     """
     earlier = sorted((m for m in before if m.service == service.name), key=lambda m: m.at)
     known = {step.name: step.intervals for manifest in earlier for step in manifest.steps}
-    same = (m for m in earlier if m.version == service.version)
+    same = [m for m in earlier if m.version == service.version]
     configured = {step.name: step.configured for manifest in same for step in manifest.steps}
     settings = settings or {}
     return Manifest(
@@ -51,6 +51,7 @@ def make_manifest(
             for step in steps
         ],
         at=now,
+        begun=same[-1].begun if same else now,
     )
 
 

@@ -62,6 +62,23 @@ NESTED = (
 """Nested fan-outs, either-of, refusals and absences inside groups, and a join whose side may be missing."""
 
 
+def full_inside() -> tuple[Dance, str, float]:
+    """A group that lacks a member, for an inner group that is full has no outcome; the workflow, and since when."""
+    dance = Dance(
+        service("a", step("split", take("job", "job"), gives=(fan("part", "done"),)), accepts=("job",)),
+        service("b", step("again", take("part", "part"), gives=(fan("crumb"),))),
+        service("c", step("gather", take("crumbs", "crumb", many=True), gives=(one("done"),))),
+        service("d", step("all", take("parts", "done", many=True), gives=(one("end"),)), final=("end",)),
+        behave={"a/split": lambda delivery, attempt: [["part", "done"]]},
+    )
+    workflow = dance.publish("job", "j1")
+    while not any(delivery.group is not None for delivery in dance.queue):
+        dance.settle(1)
+    full, dance.queue = dance.now, [delivery for delivery in dance.queue if delivery.group is None]
+    dance.settle()
+    return dance, workflow, full
+
+
 def flaky(*services: Manifest, seed: int, dying: float = 0.1) -> Dance:
     """Services whose attempts go well, fail, die, refuse, fan out to nothing or give nothing, by the seed."""
     dance = Dance(*services, seed=seed)

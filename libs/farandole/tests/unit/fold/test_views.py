@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import farandole.fold
 from farandole.fold import Left, canonical
 from farandole.fold.missing import SHOWN
-from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION, NESTED
+from libs.farandole.tests.unit.fold.choreographies import EARTH_OBSERVATION, NESTED, full_inside
 from libs.farandole.tests.unit.fold.dance import Dance, Given, Retry, Terminal
 from libs.farandole.tests.unit.fold.declared import fan, one, service, step, take
 from libs.farandole.tests.unit.fold.model import Owed
@@ -74,6 +74,16 @@ def test_an_outer_member_is_followed_into_its_inner_group() -> None:
     assert [(m.index, [(e.kind, e.step) for e in m.ends]) for m in outer.members] == [
         (1, [("group", "work/gather"), ("dead", "work/chew")])
     ]
+
+
+def test_an_outer_member_whose_inner_group_is_full_is_owed_by_the_step_that_gathers_it() -> None:
+    """It waits for no member any more; nothing but the step's outcome is lacking, since its last member was held."""
+    dance, workflow, full = full_inside()
+    found = dance.fold().workflow(workflow)
+    assert found is not None
+    owed, outer = sorted(found.left, key=lambda left: left.kind, reverse=True)
+    assert (owed.kind, owed.step, owed.since, owed.moves) == ("owed", "c/gather", full, True)
+    assert [(m.index, [(e.kind, e.step) for e in m.ends]) for m in outer.members] == [(0, [("owed", "c/gather")])]
 
 
 def test_the_missing_side_of_a_join_is_named_by_its_parameter() -> None:

@@ -107,6 +107,19 @@ def test_a_version_remembers_what_it_was_configured_with_and_since_when() -> Non
     assert look.configured[-1].values["Light"] == {"lux": 34.0}
 
 
+def test_a_version_tells_when_it_was_declared_first_however_often_its_settings_change() -> None:
+    """Also after another version ran meanwhile; what an older library declared first tells nothing of it."""
+    service = _service()
+    first = _declared(service, [], 100.0, lux=1.0)
+    second = _declared(service, [first], 300.0, lux=2.0)
+    assert [(m.at, m.begun) for m in (first, second)] == [(100.0, 100.0), (300.0, 100.0)]
+    other = second.model_copy(update={"version": "2", "at": 400.0, "begun": 400.0})
+    assert _declared(service, [second, other], 500.0, lux=2.0).begun == 100.0
+    assert _declared(service, [other], 500.0, lux=2.0).begun == 500.0
+    older = first.model_copy(update={"begun": None})
+    assert same_but_for_time(_declared(service, [older], 600.0, lux=1.0), older)
+
+
 async def test_a_host_declares_them_and_reads_them_back_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the environment, as the step is given them."""
     monkeypatch.setenv("LIGHT_LUX", "7")

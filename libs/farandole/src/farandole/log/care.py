@@ -3,7 +3,11 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from farandole.events.topics import BEGINNINGS, PROOFS
 from farandole.log.record import TopicSpec
+
+ENGINE_TOPICS = (TopicSpec(BEGINNINGS, 1, compacted=True), TopicSpec(PROOFS, 1, compacted=True))
+"""What the Kafka engine keeps for itself; made with the others, where services may make none."""
 
 
 class Wish(NamedTuple):

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
-from farandole.engines.kafka.beginnings import PROOFS, Beginnings
+from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import MARGIN, Clients
 from farandole.engines.kafka.committer import Committer
@@ -30,6 +30,7 @@ from farandole.engines.kafka.state import StateReader
 from farandole.engines.kafka.taker import Taker
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
 from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnavailable
+from farandole.events.topics import PROOFS
 from farandole.log.ports import Committed, Interest, Lease, Polled, Unit
 from farandole.log.record import Record
 

@@ -66,7 +66,7 @@ class KafkaSubscription:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: FarandoleError | None = None
         self._closed = False
-        self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
+        self._states = StateReader(parts.clients, parts.admin, self._scene.group, f"state-{number}")
         self._member = Member(
             parts.clients.member(self._scene.group, interest.grace),
             list(self._outer.values()),
@@ -74,7 +74,7 @@ class KafkaSubscription:
             interest.grace + MARGIN,
         )
         self._intake = Intake(self._member, parts.admin, self._outer, lambda error: self._tell(self._fail, error))
-        transactor = Transactor(parts.clients, str(number), parts.passed)
+        transactor = Transactor(parts.clients, parts.clients.transactional_id(self._scene.group, number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
         self._desk = Desk(self._committer, f"commit-{number}")
         self._pump = Pump(self._committer, self._desk, parts.catalog, self._scene, self._holds)

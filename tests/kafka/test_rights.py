@@ -209,6 +209,8 @@ async def test_a_doctor_names_each_right_that_is_taken_away(
     well = await asyncio.to_thread(_run, url, "cutting", tmp_path, "doctor", "tests.kafka.wrapping:cutting", "--json")
     shown = [f for f in json.loads(well.stdout)["findings"] if f["check"] == "rights"]
     assert [finding["verdict"] for finding in shown] == ["ok"]
+    groups = {group.group_id for group in entitled.asking.list_consumer_groups().result(LIMIT).valid}
+    assert not [group for group in groups if group.startswith(f"{space}.")]  # none came to be by looking
 
 
 def test_a_doctor_exits_with_1_where_a_right_is_lacking(entitled: Entitled, space: str, tmp_path: Path) -> None:
@@ -292,7 +294,7 @@ def _read(entitled: Entitled, group: str, topic: str) -> str:
 
 
 async def test_an_observer_writes_nothing_and_is_told_so(entitled: Entitled, space: str, as_user: As) -> None:
-    """It sees the topic."""
+    """It sees the topic. Given the right, the same handle writes."""
     entitled.make_topics([f"{space}.order.placed"])
     entitled.give("observer", rights_of_observer(), space)
     as_user("observer")
@@ -301,5 +303,7 @@ async def test_an_observer_writes_nothing_and_is_told_so(entitled: Entitled, spa
         assert [spec.name for spec in await log.topics()] == ["order.placed"]
         with pytest.raises(LogUnavailable, match="farandole doctor names them"):
             await log.append([NewRecord("order.placed", b"x")])
+        entitled.give("observer", [Right("topic", "order.placed", False, ("WRITE",))], space)
+        assert await log.append([NewRecord("order.placed", b"x")]) == [("order.placed", 0, 0)]
     finally:
         await log.close()

@@ -3,7 +3,26 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from farandole.events.topics import BEGINNINGS, PROOFS
 from farandole.log.record import TopicSpec
+
+ENGINE_TOPICS = (TopicSpec(BEGINNINGS, 1, compacted=True), TopicSpec(PROOFS, 1, compacted=True))
+"""What the Kafka engine keeps for itself; made with the others, where services may make none."""
+
+
+Resource = Literal["topic", "group", "transactional-id"]
+
+
+class Right(NamedTuple):
+    """Operations on one resource, or, where `prefixed`, on all whose name begins so; spelled as Kafka does.
+
+    `name`: without the log's namespace; "" and `prefixed` is everything of the namespace.
+    """
+
+    kind: Resource
+    name: str
+    prefixed: bool
+    operations: tuple[str, ...]
 
 
 class Wish(NamedTuple):

@@ -15,14 +15,13 @@ from confluent_kafka.admin import (
 )
 
 from farandole.engines.kafka.address import read_address
-from farandole.engines.kafka.beginnings import TOPIC as BEGINNINGS
 from farandole.engines.kafka.catalog import FOR_EVER, PATIENCE, Catalog, patiently, settings_of
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.failures import error_of, told_as, unavailable
 from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
 from farandole.events.errors import ConfigError
-from farandole.log.care import Change, Wish, described
+from farandole.log.care import ENGINE_TOPICS, Change, Wish, described
 from farandole.log.record import TopicSpec
 
 _RETENTION = "retention.ms"
@@ -50,7 +49,7 @@ class KafkaKeeper:
 
     async def compare(self, wish: Wish) -> list[Change]:
         """See `Keeper.compare`."""
-        specs = sorted([*wish.specs, TopicSpec(BEGINNINGS, 1, compacted=True)])
+        specs = sorted([*wish.specs, *ENGINE_TOPICS])
         outer = {spec.name: self._names.checked(spec.name) for spec in specs}
         there = await described_topics(self._admin, list(outer.values()))
         settings = await settings_of_topics(self._admin, list(there))
@@ -66,7 +65,7 @@ class KafkaKeeper:
     async def apply(self, wish: Wish, changes: Sequence[Change]) -> None:
         """See `Keeper.apply`. Raises ConfigError where the cluster does not take the wish."""
         missing = {change.topic for change in changes if change.action == "create"}
-        specs = {spec.name: spec for spec in (*wish.specs, TopicSpec(BEGINNINGS, 1, compacted=True))}
+        specs = {spec.name: spec for spec in (*wish.specs, *ENGINE_TOPICS)}
         for name in sorted(missing):
             await self._create(specs[name], wish)
         for change in changes:

@@ -5,16 +5,13 @@ administrator may delete them. Whoever then began anew would do everything again
 """
 
 from farandole.engines.kafka.catalog import Catalog
-from farandole.engines.kafka.names import HIDDEN, Names
+from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.state import StateReader
 from farandole.events.errors import LogError
+from farandole.events.topics import BEGINNINGS
+from farandole.log.care import ENGINE_TOPICS
 from farandole.log.ports import Lease
-from farandole.log.record import NewRecord, TopicSpec
-
-TOPIC = f"{HIDDEN}groups"
-PROOFS = f"{HIDDEN}proofs"
-"""Empty for ever: groups commit positions in it, to prove that they are answered by their true coordinator."""
-_SPECS = (TopicSpec(TOPIC, 1, compacted=True), TopicSpec(PROOFS, 1, compacted=True))
+from farandole.log.record import NewRecord
 
 
 class Beginnings:
@@ -25,12 +22,12 @@ class Beginnings:
 
     async def prepare(self) -> None:
         """Make the topics where they are missing."""
-        for spec in _SPECS:
+        for spec in ENGINE_TOPICS:
             await self._catalog.ensure_hidden(spec)
 
     async def check(self, group: str, topic: str, numbers: list[int]) -> None:
         """Raise LogError where a partition without a position was begun before."""
-        rows = await self._states.rows(self._names.outer(TOPIC), TOPIC, 0)
+        rows = await self._states.rows(self._names.outer(BEGINNINGS), BEGINNINGS, 0)
         begun = {row.key for row in rows}
         gone = [number for number in numbers if _key(group, topic, number) in begun]
         if gone:
@@ -43,7 +40,7 @@ class Beginnings:
 
 def mark(lease: Lease) -> NewRecord:
     """What is written with the first take-over of a partition."""
-    return NewRecord(TOPIC, b"{}", _key(lease.group, lease.topic, lease.partition), partition=0)
+    return NewRecord(BEGINNINGS, b"{}", _key(lease.group, lease.topic, lease.partition), partition=0)
 
 
 def _key(group: str, topic: str, number: int) -> bytes:

@@ -3,10 +3,9 @@
 import re
 
 from farandole.events.errors import ConfigError
+from farandole.events.topics import ENGINE
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-HIDDEN = "farandole.engine."
-"""What the engine keeps for itself begins with this, and is no topic of the log."""
 
 
 class Names:
@@ -26,7 +25,7 @@ class Names:
         if not name.startswith(self._prefix) or name.startswith("__"):
             return None
         inner = name.removeprefix(self._prefix)
-        return None if inner.startswith(HIDDEN) else inner
+        return None if inner.startswith(ENGINE) else inner
 
     def checked(self, name: str) -> str:
         """Kafka's name of a topic that is to be made. Raises ConfigError where Kafka would not take it."""

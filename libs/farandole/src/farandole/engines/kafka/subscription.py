@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
-from farandole.engines.kafka.beginnings import PROOFS, Beginnings
+from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.catalog import Catalog
 from farandole.engines.kafka.clients import MARGIN, Clients
 from farandole.engines.kafka.committer import Committer
@@ -30,6 +30,7 @@ from farandole.engines.kafka.state import StateReader
 from farandole.engines.kafka.taker import Taker
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
 from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnavailable
+from farandole.events.topics import PROOFS
 from farandole.log.ports import Committed, Interest, Lease, Polled, Unit
 from farandole.log.record import Record
 
@@ -65,7 +66,7 @@ class KafkaSubscription:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: FarandoleError | None = None
         self._closed = False
-        self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
+        self._states = StateReader(parts.clients, parts.admin, self._scene.group, f"state-{number}")
         self._member = Member(
             parts.clients.member(self._scene.group, interest.grace),
             list(self._outer.values()),
@@ -73,7 +74,7 @@ class KafkaSubscription:
             interest.grace + MARGIN,
         )
         self._intake = Intake(self._member, parts.admin, self._outer, lambda error: self._tell(self._fail, error))
-        transactor = Transactor(parts.clients, str(number), parts.passed)
+        transactor = Transactor(parts.clients, parts.clients.transactional_id(self._scene.group, number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
         self._desk = Desk(self._committer, f"commit-{number}")
         self._pump = Pump(self._committer, self._desk, parts.catalog, self._scene, self._holds)

@@ -10,12 +10,13 @@ from typing import NamedTuple
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from farandole.engines.kafka.astray import ends_before
-from farandole.engines.kafka.beginnings import PROOFS, Beginnings
+from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.hold import Claim, Hold
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
 from farandole.engines.kafka.offsets import Place, listed
 from farandole.engines.kafka.positions import Position, Positions
+from farandole.events.topics import PROOFS
 from farandole.log.ports import Interest, Lease
 from farandole.log.pruning import gone_handled, gone_unhandled
 from farandole.log.record import Place as At

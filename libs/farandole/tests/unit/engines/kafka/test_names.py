@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.engines.kafka.names import HIDDEN, Names
+from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note, read_note
 from farandole.events.errors import ConfigError
+from farandole.events.topics import ENGINE
 
 WORDS = st.text("abcz019-_", min_size=1, max_size=8)
 NAMES = st.lists(WORDS, min_size=1, max_size=4).map(".".join)
@@ -24,7 +25,7 @@ def test_a_name_comes_back(namespace: str, name: str) -> None:
 def test_the_topics_of_another_namespace_are_not_ours(namespace: str, name: str) -> None:
     """Nor are those that the engine keeps for itself."""
     assert Names(f"x{namespace}").inner(Names(f"y{namespace}").outer(name)) is None
-    assert Names(namespace).inner(Names(namespace).outer(HIDDEN + name)) is None
+    assert Names(namespace).inner(Names(namespace).outer(ENGINE + name)) is None
 
 
 @pytest.mark.parametrize("name", ["", "with space", "ünder", "a/b", "x" * 250])

@@ -3,6 +3,7 @@
 Imports nothing of farandole: whoever reads a log raw hands over its rows, its facts and its manifests as they stand.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -43,6 +44,15 @@ def lost(rows: list[Row], facts: Dicts, manifests: Dicts, acks: Dicts) -> list[s
     groups = {(f["service"], f["step"], f["fills"]["group"]) for f in facts if f["fact"] == "held"}
     closed = {(f["service"], f["step"], f["group"]["id"]) for f in facts if f["fact"] in ENDINGS and "group" in f}
     return found + [f"group {g} was never closed" for g in sorted(groups - closed)]
+
+
+def ended_once(rows: list[Row], last: str, acks: Dicts) -> list[str]:
+    """Inputs whose ids end with a number, and the events of the type `last` that say it: as many, and once each."""
+    wanted = {int(ack["id"].rpartition("-")[2]) for ack in acks}
+    ends = Counter(int(json.loads(row.value)["number"]) for row in rows if row.topic == last)
+    return [
+        f"{last} {n} stands there {ends[n]} times" for n in sorted(wanted | ends.keys()) if ends[n] != (n in wanted)
+    ]
 
 
 def twice(rows: list[Row], facts: Dicts, outside: Collection[str] = ()) -> list[str]:

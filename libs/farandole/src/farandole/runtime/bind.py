@@ -66,6 +66,11 @@ class Signature:
         return tuple(t for p in self.params for t in p.types)
 
     @property
+    def topics(self) -> tuple[str, ...]:
+        """Where these are published, each once: several versions of a type share a topic."""
+        return tuple(dict.fromkeys(t.event_type.name for t in self.consumed))
+
+    @property
     def published(self) -> tuple[EventClass, ...]:
         """Every event class that the step may give, each once."""
         return tuple(dict.fromkeys(t for s in self.slots for t in s.types))
@@ -139,11 +144,10 @@ class _Reader:
                 known = f"; resources declared above: {', '.join(sorted(resources)) or 'none'}"
                 cure = "give an event class, list[…], Context, a Settings class, or a declared resource's name"
                 raise self.refuse(f"{_text(member)} is no event class", cure + known, param=name)
-        self._distinct(members, name)
+        self._distinct([m.event_type.wire for m in members], name)
         return InParam(name, tuple(members), many)
 
-    def _distinct(self, members: list[Any], name: str) -> None:
-        names = [m.event_type.name for m in members]
+    def _distinct(self, names: list[str], name: str) -> None:
         if len(set(names)) != len(names):
             raise self.refuse(f"names a type twice: {', '.join(names)}", "name each type once", param=name)
 
@@ -185,7 +189,7 @@ class _Reader:
             if not _is_event(member):
                 cure = "a step returns events: B, B | C, B | None, list[B], tuple[B, C] or None"
                 raise self.refuse(f"returns {_text(member)}, which is no event class", cure)
-        self._distinct(events, "return")
+        self._distinct([m.event_type.name for m in events], "return")  # absences are told by topic, once each
         return OutSlot(tuple(events), many, optional)
 
     def _check_loop(self, signature: Signature) -> None:

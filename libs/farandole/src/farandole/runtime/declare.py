@@ -56,7 +56,7 @@ class Step(Generic[P, R]):
     @property
     def fed_by_inbox(self) -> bool:
         """Whether its events are re-keyed into its inbox rather than leased where they were published."""
-        return self.signature.shape != "one" or len(self.signature.consumed) > 1 or not self.policy.own_key
+        return self.signature.shape != "one" or len(self.signature.topics) > 1 or not self.policy.own_key
 
 
 AnyStep = Step[..., Any]
@@ -192,7 +192,7 @@ def _order(label: str, fn: Callable[..., Any], signature: Signature, order_by: A
         if order_by not in event.model_fields:
             cure = f"its fields: {', '.join(event.model_fields)}"
             raise refuse(label, fn, f"order_by={order_by!r} is no field of {event.__name__}", cure)
-    own = len(signature.consumed) == 1 and signature.consumed[0].event_type.key == order_by
+    own = len(signature.topics) == 1 and all(event.event_type.key == order_by for event in signature.consumed)
     return order_by, own
 
 

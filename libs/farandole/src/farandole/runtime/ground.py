@@ -58,6 +58,6 @@ def _kind(name: str, names: Collection[str]) -> Kind:
 
 
 def _of_step(step: AnyStep, counts: Mapping[str, int], own: int) -> list[TopicSpec]:
-    count = own if step.fed_by_inbox else counts[step.signature.consumed[0].event_type.name]
+    count = own if step.fed_by_inbox else counts[step.signature.topics[0]]
     inbox, state = topics.inbox(step.service, step.name), topics.state(step.service, step.name)
     return [TopicSpec(inbox, count), TopicSpec(state, count, compacted=True)]

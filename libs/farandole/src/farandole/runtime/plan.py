@@ -66,4 +66,4 @@ class Plan:
         }
         put(self, "views", views)
         put(self, "taken", frozenset(name for name, _ in views))
-        put(self, "leased", self.inbox if step.fed_by_inbox else next(iter(views))[0])
+        put(self, "leased", self.inbox if step.fed_by_inbox else step.signature.topics[0])

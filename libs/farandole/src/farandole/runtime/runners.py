@@ -1,12 +1,12 @@
 """Run deliveries: on the event loop, in threads, or in worker processes; one kind a step.
 
-A runner pulls, it is never handed a task per delivery; the next puller is woken only while work remains.
+A runner pulls, it is never handed a task per delivery; the next puller is woken only while work remains. Ends are told
+in batches, and none waits for an attempt that is still under way, however long that one takes.
 """
 
 import asyncio
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -23,7 +23,7 @@ from farandole.runtime.pool import ProcessPool, RemoteError
 from farandole.runtime.remote import pack_call, revive, unpack_given
 from farandole.runtime.told import attempt_of
 
-FLUSH_AFTER = 0.002  # seconds that a thread may keep finished attempts before it tells the loop
+FLUSH_AFTER = 0.002  # seconds for which the ends of threads are gathered before they are told
 
 
 class End(NamedTuple):
@@ -105,6 +105,8 @@ class LoopRunner:
         self._run = self._plainly if plain else self._fully
         self._inline = step.policy.runs != "async"
         self._told = False  # a puller was told, and has not begun yet
+        self._ends: list[End] = []
+        self._telling = False  # they will be told as soon as every puller has given way
 
     def start(self) -> None:
         """Pullers are made when they are first needed."""
@@ -128,30 +130,38 @@ class LoopRunner:
             self._tasks.append(asyncio.get_running_loop().create_task(self._pull(), name=name))
 
     async def _pull(self) -> None:
-        ended: list[End] = []
         while True:
             while not self._queue:
-                self._flush(ended)
                 waiting = asyncio.get_running_loop().create_future()
                 self._idle.append(waiting)
                 await waiting
                 self._told = False
             delivery = self._queue.popleft()
             if self._inline:
-                ended.append(run_here(self._bench, delivery))
+                self._over(run_here(self._bench, delivery))
             elif delivery.partition.gone or delivery.partition.draining:
-                ended.append(End(delivery, None, None, 0.0, 0.0))
+                self._over(End(delivery, None, None, 0.0, 0.0))
             else:
                 if self._queue and not self._told:
                     self._wake()
-                ended.append(await self._run(delivery))
-            if len(ended) >= 64 or not self._queue:
-                self._flush(ended)
+                self._over(await self._run(delivery))
 
-    def _flush(self, ended: list[End]) -> None:
-        if ended:
-            self._bench.ended(ended.copy())
-            ended.clear()
+    def _over(self, end: End) -> None:
+        self._ends.append(end)
+        if len(self._ends) >= 64 or not self._queue:
+            self._tell()
+        elif not self._telling:  # what the puller takes next may run for hours
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell_now)
+
+    def _tell_now(self) -> None:
+        self._telling = False
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._ends:
+            ends, self._ends = self._ends, []
+            self._bench.ended(ends)
 
     async def _plainly(self, delivery: Delivery) -> End:
         """The same without context and timeout, which would cost more than many a step."""
@@ -207,6 +217,8 @@ class ThreadRunner:
         self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ends: deque[End] = deque()
+        self._telling = False  # the loop will ask for them
 
     def start(self) -> None:
         """Start the threads."""
@@ -222,19 +234,28 @@ class ThreadRunner:
         self._queue.put(delivery)
 
     def _pull(self) -> None:
-        ended: list[End] = []
-        since = 0.0
         while (delivery := self._queue.get()) is not None:
-            if not ended:
-                since = time.monotonic()
-            ended.append(run_here(self._bench, delivery))
-            if self._queue.empty() or time.monotonic() - since > FLUSH_AFTER:
-                self._tell(ended)
-                ended = []
+            self._ends.append(run_here(self._bench, delivery))
+            if self._queue.empty():
+                self._on_loop(self._tell)
+            elif not self._telling:  # what a thread takes next may run for hours
+                self._telling = True
+                self._on_loop(self._tell_soon)
 
-    def _tell(self, ended: list[End]) -> None:
+    def _on_loop(self, call: Callable[[], None]) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._bench.ended, ended)
+            self._loop.call_soon_threadsafe(call)
+
+    def _tell_soon(self) -> None:
+        asyncio.get_running_loop().call_later(FLUSH_AFTER, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False  # before they are taken: whoever adds one meanwhile has it asked for again
+        ends = []
+        while self._ends:
+            ends.append(self._ends.popleft())
+        if ends:
+            self._bench.ended(ends)
 
     async def stop(self) -> None:
         """Threads that are idle end; one that runs a step ends with the process (a thread can't be killed)."""

@@ -10,7 +10,7 @@ _PATIENCE = 60  # polls of at most a second until every partition was leased by 
 
 async def begin_now(log: Log, step: AnyStep) -> None:
     """Have every partition that the step takes from begin at its present end. Raises LogUnavailable if it can't be."""
-    types = sorted({t.event_type.name for t in step.signature.consumed})
+    types = sorted(step.signature.topics)
     if not step.fed_by_inbox:
         inbox, state = topics.inbox(step.service, step.name), topics.state(step.service, step.name)
         await _begin(log, Interest(step.producer, types[0], "now", inbox, state))

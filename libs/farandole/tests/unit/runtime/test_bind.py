@@ -22,6 +22,10 @@ class InTwo(Event, type="bind.in", version=2, key="k"):
     k: str
 
 
+class InAgain(Event, type="bind.in", key="k"):
+    k: str
+
+
 class Other(Event, type="bind.other", key="k"):
     k: str
 
@@ -42,8 +46,9 @@ def unannotated(event) -> None: ...  # type: ignore[no-untyped-def]
 def optional_in(event: In | None) -> None: ...
 def no_class(event: int) -> None: ...
 def base_class(event: Event) -> None: ...
-def twice_in_union(event: In | InTwo) -> None: ...
-def twice_in_join(one: In, other: In | Other) -> None: ...
+def twice_in_union(event: In | InAgain) -> None: ...
+def twice_in_join(one: In, other: InTwo | Other) -> None: ...
+def both_versions_out(event: Other) -> In | InTwo: ...  # type: ignore[empty-body]
 def unresolved(event: "Missing") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 def no_return(event: In): ...  # type: ignore[no-untyped-def]
 def returns_int(event: In) -> int: ...  # type: ignore[empty-body]
@@ -66,6 +71,7 @@ REFUSED: list[tuple[Callable[..., Any], str | None, str, str]] = [
     (no_class, "event", "int is no event class", "a declared resource's name"),
     (base_class, "event", "Event is no event class", "give an event class"),
     (twice_in_union, "event", "names a type twice", "name each type once"),
+    (both_versions_out, None, "names a type twice", "name each type once"),
     (twice_in_join, "other", "bind.in stands in 'one' too", "gather several with list[…]"),
     (unresolved, None, "'Missing' is not defined", "top of the module"),
     (no_return, None, "has no return annotation", "-> None for a leaf"),
@@ -204,6 +210,22 @@ def test_every_shape_of_input_is_read() -> None:
     assert _signature(either).consumed == _signature(old_style).consumed == (In, Other)
     assert _signature(members).context == "ctx"
     assert [(p.name, p.many) for p in _signature(join).params] == [("a", False), ("bs", True)]
+
+
+def test_versions_of_a_type_may_stand_side_by_side_in_what_a_step_takes() -> None:
+    """They lie in one topic, so the step leases it as if it took one: its place does not move with an upgrade."""
+
+    def one(event: In) -> None: ...
+    def both(event: In | InTwo) -> None: ...
+    def members(events: list[In | InTwo]) -> None: ...
+
+    shop = Service("shop")
+    old, new = shop.step(one), shop.step(both)
+    assert (new.signature.consumed, new.signature.topics) == ((In, InTwo), ("bind.in",))
+    assert not old.fed_by_inbox
+    assert not new.fed_by_inbox
+    assert not shop.step(name="by-key", order_by="k")(both).fed_by_inbox
+    assert shop.step(members).fed_by_inbox
 
 
 def test_every_shape_of_output_is_read() -> None:

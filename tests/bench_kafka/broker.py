@@ -121,12 +121,14 @@ class Broker:
         return Recount(lost, twice, seconds, moments.count(min(moments, default=0)), self.end(topic) - len(moments))
 
     def committed(self, group: str, topic: str) -> int:
-        """Where a group goes on in a topic; 0 where it has not begun."""
+        """Where a group goes on in the one partition of a topic; 0 where it has not begun."""
+        return max(0, self.positions(group, topic).get(0, 0))
+
+    def positions(self, group: str, topic: str) -> dict[int, int]:
+        """Where a group goes on in those partitions of a topic in which it has begun."""
         asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, None)])
-        found: dict[str, int] = {
-            place.topic: place.offset for place in asked[group].result(TIMEOUT).topic_partitions or []
-        }
-        return max(0, found.get(topic, 0))
+        places = asked[group].result(TIMEOUT).topic_partitions or []
+        return {place.partition: place.offset for place in places if place.topic == topic}
 
     def read(self, topic: str, within: float = TIMEOUT) -> Iterator[Message]:
         """All that is committed by now. Raises RuntimeError after `within` seconds."""

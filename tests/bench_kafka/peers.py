@@ -112,6 +112,7 @@ class Ends(NamedTuple):
     journal: str
     namespace: str
     shape: str = "measured"
+    partitions: int = 1
 
 
 def command(peer: Peer, ends: Ends, *, group: str, interval: float) -> list[str]:
@@ -131,7 +132,7 @@ def environment(ends: Ends) -> dict[str, str]:
     """Of every worker; only Farandole's reads these."""
     return os.environ | {
         "FARANDOLE_LOG": f"kafka://{ends.bootstrap}/{ends.namespace}",
-        "FARANDOLE_PARTITIONS": "1",
+        "FARANDOLE_PARTITIONS": str(ends.partitions),
         "FARANDOLE_LOG_LEVEL": "WARNING",
     }
 

@@ -69,8 +69,14 @@ def workers(peer: Peer, chain: Sequence[tuple[Ends, str]], *, interval: float) -
 @contextmanager
 def all_in_one(ends: Ends) -> Iterator[Running]:
     """Every service of Farandole's chain in one process."""
-    targets = [f"tests.bench.chain:{service.name}" for service in SERVICES]
-    with _started([sys.executable, "-m", "farandole", "run", *targets], ends) as running:
+    with targets([f"tests.bench.chain:{service.name}" for service in SERVICES], ends) as running:
+        yield running
+
+
+@contextmanager
+def targets(names: Sequence[str], ends: Ends) -> Iterator[Running]:
+    """`farandole run` of these services in one process."""
+    with _started([sys.executable, "-m", "farandole", "run", *names], ends) as running:
         yield running
 
 

@@ -1,0 +1,1 @@
+"""The model and the simulation of `scripts.scale`: pure, seeded, and beside what was measured."""

@@ -105,6 +105,40 @@ async def test_a_store_that_cannot_be_used_is_refused_with_what_would_do(url: st
         await open_store(url)
 
 
+async def test_the_password_of_a_store_may_stand_in_the_environment_or_in_a_file_that_it_names(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URL then has none; the server is given what was said."""
+    file = tmp_path / "password"
+    file.write_text("of the file\n")
+    for name, value, expected in (("", "of the variable", "of the variable"), ("_FILE", str(file), "of the file")):
+        with monkeypatch.context() as context:
+            context.setenv(f"FARANDOLE_STORE_PASSWORD{name}", value)
+            store = await open_store(server)
+            try:
+                assert store.engine.url.password == expected
+            finally:
+                await store.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "told"),
+    [
+        ("postgresql://u:p@127.0.0.1:1/d", {"PASSWORD": "x"}, "URL has a password"),
+        ("postgresql://u@127.0.0.1:1/d", {"PASSWORD": "x", "PASSWORD_FILE": "/y"}, "PASSWORD is set, and"),
+        ("postgresql://u@127.0.0.1:1/d", {"PASSWORD_FILE": "/not/there"}, "STORE_PASSWORD_FILE: /not/there"),
+    ],
+)
+async def test_two_passwords_of_a_store_or_a_file_that_is_not_there_are_refused(
+    url: str, said: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the name of what is wrong."""
+    for name, value in said.items():
+        monkeypatch.setenv(f"FARANDOLE_STORE_{name}", value)
+    with pytest.raises(ConfigError, match=told):
+        await open_store(url)
+
+
 @pytest.mark.parametrize("seconds", [1e-6, 0.00035, 0.01, 1.0, 59.0, 86_400.0, 1e9])
 def test_a_duration_lies_within_the_error_of_what_stands_for_its_bucket(seconds: float) -> None:
     """Over fifteen orders of magnitude."""

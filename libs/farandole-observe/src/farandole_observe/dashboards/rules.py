@@ -11,6 +11,9 @@ from farandole_observe.dashboards.sources import STEP_LABEL
 PORT = 9464
 """What `--metrics` is given in the examples, in a deployment in which every process has an address of its own."""
 
+SPANS_PORT = 8889
+"""Where Jaeger serves what it counts of spans."""
+
 
 def rules(topology: Topology, pace: Pace | None = None) -> dict[str, Any]:
     """The groups of rules."""
@@ -63,11 +66,12 @@ def scraping(topology: Topology) -> dict[str, Any]:
         "scrape_configs": [
             _job("farandole-services", services),
             _job("farandole-observe", ["observe"]),
+            _job("jaeger", ["jaeger"], SPANS_PORT),  # without it there is nobody of that name, and nothing to scrape
         ],
     }
 
 
-def _job(name: str, hosts: list[str]) -> dict[str, Any]:
+def _job(name: str, hosts: list[str], port: int = PORT) -> dict[str, Any]:
     # what the metrics say of their service counts, whatever the network's own labels say
-    where = {"names": hosts, "type": "A", "port": PORT}
+    where = {"names": hosts, "type": "A", "port": port}
     return {"job_name": name, "honor_labels": True, "dns_sd_configs": [where]}

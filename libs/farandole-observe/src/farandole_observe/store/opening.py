@@ -13,13 +13,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from farandole.config.model import STORE_PASSWORD, STORE_PASSWORD_FILE
 from farandole.config.redact import redacted_url
 from farandole.events.errors import ConfigError, LogFormatError
+from farandole.files import read_secret
 
 MEMORY = "memory:"
 """A store that ends with the process; what `--rebuild` folds into."""
@@ -71,6 +73,7 @@ def own_name() -> str:
 async def open_store(url: str) -> Store:
     """A store with the tables of this version: made where there are none, migrated where they are older.
 
+    The password of a PostgreSQL may stand in FARANDOLE_STORE_PASSWORD, or in the file that …_FILE names.
     Raises ConfigError for a URL that names none, or a database that cannot be reached; LogFormatError where its
     tables are of a newer version.
     """
@@ -108,7 +111,20 @@ def _engine(url: str) -> AsyncEngine:
         engine = create_async_engine(parsed, connect_args={"timeout": _BUSY})
         event.listen(engine.sync_engine, "connect", _prepare)
         return engine
-    return create_async_engine(parsed, pool_pre_ping=True, connect_args={"timeout": _PATIENCE})
+    return create_async_engine(_with_password(parsed), pool_pre_ping=True, connect_args={"timeout": _PATIENCE})
+
+
+def _with_password(url: URL) -> URL:
+    """With the password of the environment, or of a file that this names. Raises ConfigError where two are given."""
+    given = [name for name in (STORE_PASSWORD, STORE_PASSWORD_FILE) if os.environ.get(name)]
+    if not given:
+        return url
+    if len(given) > 1 or url.password is not None:
+        first = "the store's URL has a password" if url.password is not None else f"{given[0]} is set"
+        raise ConfigError(f"store: {first}, and {given[-1]} is set too; leave one of them out")
+    (name,) = given
+    said = os.environ[name]
+    return url.set(password=said if name == STORE_PASSWORD else read_secret(Path(said).absolute(), name))
 
 
 def _prepare(connection: Any, _: object) -> None:

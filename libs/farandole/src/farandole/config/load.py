@@ -11,14 +11,14 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from farandole.config.layers import Keys, Layer, blamed, merged, rebased
-from farandole.config.model import NESTING, PREFIX, Capacity, Config
+from farandole.config.model import NESTING, PREFIX, STORE_PASSWORD, STORE_PASSWORD_FILE, Capacity, Config
 from farandole.config.near import did_you_mean, nearest
 from farandole.config.tomlfile import find_file, read_toml
 from farandole.engines.kafka.security import VARIABLES
 from farandole.events.errors import ConfigError
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
-_ELSEWHERE = {FILE_VARIABLE, *VARIABLES}
+_ELSEWHERE = {FILE_VARIABLE, STORE_PASSWORD, STORE_PASSWORD_FILE, *VARIABLES}
 """Read, but by others; what they hold may be a secret and is not shown."""
 _OF_KAFKA = [name.removeprefix(PREFIX).lower() for name in VARIABLES]
 

@@ -15,6 +15,9 @@ from farandole.telemetry.switch import OFF, destination
 PREFIX = "FARANDOLE_"
 NESTING = "__"
 FILE_NAME = "farandole.toml"
+STORE_PASSWORD = f"{PREFIX}STORE_PASSWORD"
+STORE_PASSWORD_FILE = f"{STORE_PASSWORD}_FILE"
+"""Environment: of the user in the store's URL; secrets, so no settings that are shown."""
 
 
 def _seconds(value: Any) -> float:

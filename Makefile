@@ -34,11 +34,11 @@ DIST ?= dist
 BASE ?= python:3.13-slim
 SILENT ?= 45
 
-.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean s3
 
 help:  ## this list
 	@echo "usage: make TARGET"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 setup:  ## make .venv and install the pinned versions (PYTHON=… chooses the Python)
 	@PYTHON='$(PYTHON)' sh scripts/setup.sh
@@ -71,6 +71,9 @@ demo: setup  ## a real Sentinel-2 scene becomes a catalogued product, under var/
 
 kafka: setup  ## a real Apache Kafka in the foreground, until Ctrl-C: NODES=3 for three
 	@$(PY) -m scripts.kafka --nodes $(NODES)
+
+s3: setup  ## a real S3 server in the foreground, until Ctrl-C, for assets in a bucket
+	@$(PY) -m scripts.s3
 
 bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench

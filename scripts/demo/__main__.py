@@ -1,6 +1,6 @@
 """`make demo`: starts the ten services, tells them of a scene, shows what happens, and checks what came of it.
 
-    python -m scripts.demo [--log URL] [--folder FOLDER] [--timeout SECONDS] [--json]
+    python -m scripts.demo [--log URL] [--assets URL] [--folder FOLDER] [--timeout SECONDS] [--json]
 
 Exit codes are those of `farandole`: 0 only where the workflow is complete and its product valid; 3 where nothing
 can move any more before that.
@@ -57,6 +57,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--log", metavar="URL", help="another event log than FOLDER/log.db; kafka: one is found or started"
     )
+    parser.add_argument(
+        "--assets", metavar="URL", help="another asset store than FOLDER/assets, such as s3://bucket/demo"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where log, assets and products go")
     parser.add_argument("--timeout", type=float, default=900.0, metavar="SECONDS", help="give up waiting after these")
     parser.add_argument("--json", action="store_true", help="one line of JSON on stdout; the rest goes to stderr")
@@ -79,7 +82,7 @@ def _kafka(console: Console) -> Iterator[str]:
 def _settings(options: argparse.Namespace, log: str | None) -> Loaded:
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    flags = {"log": log or f"sqlite:///{folder / 'log.db'}", "assets": folder / "assets"}
+    flags = {"log": log or f"sqlite:///{folder / 'log.db'}", "assets": options.assets or folder / "assets"}
     return load(flags, file=ROOT / "farandole.toml")
 
 

@@ -62,7 +62,7 @@ async def perform(scene: Scene, loaded: Loaded, stage: Stage, *, timeout: float,
     env = {
         "FARANDOLE_CONFIG": str(loaded.file),
         "FARANDOLE_LOG": loaded.config.log,
-        "FARANDOLE_ASSETS": str(loaded.config.assets),
+        "FARANDOLE_ASSETS": loaded.config.assets,
         "FARANDOLE_ROOTS": os.pathsep.join(map(str, (*loaded.config.roots, scene.folder))),
         "FARANDOLE_SCRATCH": str(stage.scratch),
         "CATALOGUE_SHELF": str(stage.products),

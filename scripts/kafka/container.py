@@ -13,7 +13,8 @@ from testcontainers.core.exceptions import ContainerConnectException, ContainerS
 from scripts.kafka.artifacts import kafka_version
 from scripts.kafka.errors import NoKafka
 from scripts.kafka.ready import wait_ready
-from scripts.kafka.settings import HOST, JAVA_OPTIONS, common, free_ports
+from scripts.kafka.settings import JAVA_OPTIONS, common, free_ports
+from scripts.ports import HOST
 
 IMAGE = "FARANDOLE_KAFKA_IMAGE"  # environment: another image than apache/kafka, with the same entry point
 _ENGINE_TIMEOUT = 5  # seconds for an engine to say that it is there

@@ -1,22 +1,18 @@
 """A cluster of our own on Java: KRaft, combined mode, loopback, in a folder that goes with it."""
 
 import base64
-import subprocess
-import sys
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from shutil import rmtree
 
 from farandole.runtime.guarded import Guard
 from scripts.kafka import settings
 from scripts.kafka.artifacts import find_jars, find_java
 from scripts.kafka.node import Node
+from scripts.program import swept_folder
 
-_SWEEPER = Path(__file__).with_name("sweep.py")
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
@@ -27,7 +23,7 @@ def java_nodes(
     """`count` nodes that answer. Raises NoKafka where Java or the jars are not to be had, KafkaFailed."""
     java = (find_java(), *settings.JAVA_OPTIONS, *options)
     java += (f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}", "-cp", f"{find_jars()}/*")
-    with _swept_folder() as folder, closing(Guard()) as guard:
+    with swept_folder("kafka") as folder, closing(Guard()) as guard:
         nodes = _formatted(count, config, advertised, java=java, folder=folder, guard=guard)
         try:
             for node in nodes:
@@ -61,17 +57,3 @@ def _formatted(
 
     with ThreadPoolExecutor(count) as pool:
         return tuple(pool.map(made, range(1, count + 1)))
-
-
-@contextmanager
-def _swept_folder() -> Iterator[Path]:
-    """A temporary folder that is removed even when this process is killed."""
-    folder = Path(tempfile.mkdtemp(prefix="farandole-kafka-"))
-    # Out of reach of the terminal's Ctrl-C and of a kill of our group.
-    command = [sys.executable, "-I", "-S", str(_SWEEPER), str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as sweeper:
-        try:
-            yield folder
-        finally:
-            sweeper.communicate(b".")
-            rmtree(folder, ignore_errors=True)  # should the sweeper have been killed

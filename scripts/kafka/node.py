@@ -1,19 +1,16 @@
 """One broker of our own, a JVM under a guard: it ends when this process ends, in whatever way."""
 
-import os
-import socket
 import subprocess
-import threading
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from farandole.runtime.guarded import Guard, Guarded, Spec
+from farandole.runtime.guarded import Guard
 from scripts.kafka.errors import KafkaFailed
 from scripts.kafka.ready import wait_ready
-from scripts.kafka.settings import HOST, Ports, properties
+from scripts.kafka.settings import Ports, properties
+from scripts.ports import HOST
+from scripts.program import NotExecuted, Program
 
-GRACE = 30.0  # seconds for a controlled shutdown, then it is killed
 START = 60.0  # seconds for a node to answer; some 5 on two idle cores
 _TAIL = 3_000
 
@@ -21,7 +18,7 @@ _TAIL = 3_000
 class Node:
     """One node: `start`, `stop`, `kill`, in any order and from any thread. Its port and data stay."""
 
-    __slots__ = ("_folder", "_guard", "_java", "_lock", "_process", "id", "inner_port", "port")
+    __slots__ = ("_folder", "_java", "_program", "id", "inner_port", "port")
 
     def __init__(self, number: int, ports: Ports, *, java: Sequence[str], folder: Path, guard: Guard) -> None:
         self.id = number
@@ -29,9 +26,8 @@ class Node:
         self.inner_port = ports.broker
         self._java = tuple(java)
         self._folder = folder
-        self._guard = guard
-        self._lock = threading.RLock()
-        self._process: Guarded | None = None
+        argv = [*self._java, "kafka.Kafka", str(self._settings)]
+        self._program = Program(argv, folder=folder, log=folder / "node.log", guard=guard)
 
     @property
     def address(self) -> str:
@@ -46,7 +42,7 @@ class Node:
     @property
     def log(self) -> Path:
         """What it says: warnings and errors."""
-        return self._folder / "node.log"
+        return self._program.log
 
     @property
     def data(self) -> Path:
@@ -56,17 +52,11 @@ class Node:
     @property
     def pid(self) -> int | None:
         """The JVM's; None while it does not run."""
-        with self._lock:
-            process = self._process
-            if process is None:
-                return None
-            with suppress(BlockingIOError):
-                process.feed(_unread(process))
-            return None if process.over else process.pid
+        return self._program.pid
 
     def tail(self) -> str:
         """The end of its log."""
-        return self.log.read_text(encoding="utf-8", errors="replace")[-_TAIL:] or "(nothing)"
+        return self._program.tail()
 
     def format(self, settings: Mapping[str, str], cluster_id: str) -> None:
         """Write its settings and prepare its storage. Raises KafkaFailed."""
@@ -88,11 +78,10 @@ class Node:
 
     def launch(self) -> None:
         """Start the JVM without waiting for its answer; nothing where it runs. Raises KafkaFailed."""
-        with self._lock:
-            if self.pid is not None:
-                return
-            self._forget()
-            self._process = self._run()
+        try:
+            self._program.launch()
+        except NotExecuted as error:
+            raise KafkaFailed(f"node {self.id}: {error}") from error
 
     def start(self, timeout: float = START) -> None:
         """Start it and wait until it answers as a member of the cluster. Raises KafkaFailed."""
@@ -108,10 +97,7 @@ class Node:
 
     def stop(self) -> None:
         """A controlled shutdown, as an administrator's restart begins; returns when it has ended."""
-        with self._lock:
-            if self._process is not None:
-                self._process.stop()
-                self._forget()
+        self._program.stop()
 
     def kill(self) -> None:
         """SIGKILL; returns when it has ended.
@@ -120,10 +106,7 @@ class Node:
         finds no leader for the partition while the node registers anew, takes the topic for deleted, and closes the
         transaction without it, so read_committed stands still there for ever. Judge commits on three nodes.
         """
-        with self._lock:
-            if self._process is not None:
-                self._process.kill()
-                self._forget()
+        self._program.kill()
 
     @property
     def _settings(self) -> Path:
@@ -132,28 +115,3 @@ class Node:
     def _check(self) -> None:
         if self.pid is None:
             raise KafkaFailed(f"node {self.id} has ended")
-
-    def _run(self) -> Guarded:
-        argv = [*self._java, "kafka.Kafka", str(self._settings)]
-        spec = Spec(argv[0], argv, dict(os.environ), str(self._folder), grace=GRACE)
-        with self.log.open("ab") as log, open(os.devnull, "rb") as nothing:
-            process = self._guard.start(spec, [nothing.fileno(), log.fileno(), log.fileno()])
-        process.receive()
-        if process.pid is None:
-            raise KafkaFailed(f"node {self.id}: {argv[0]} cannot be executed: {process.failure}")
-        return process
-
-    def _forget(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            while not process.over:
-                process.receive()
-            process.close()
-
-
-def _unread(process: Guarded) -> bytes:
-    """What the guard has reported; raises BlockingIOError where it has not."""
-    try:
-        return process.control.recv(4096, socket.MSG_DONTWAIT)
-    except ConnectionError:
-        return b""

@@ -4,17 +4,12 @@ Three listeners: CLIENT is what clients get, and all that SASL or TLS would chan
 to one another on BROKER, and to the quorum on CONTROLLER.
 """
 
-import random
-import socket
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
-HOST = "127.0.0.1"
+from scripts.ports import HOST, unused
+
 JAVA_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-# Below the range from which systems take the ports of outgoing connections: while a node is down, nothing else
-# may happen to get its port.
-_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +23,8 @@ class Ports:
 
 def free_ports(nodes: int) -> list[Ports]:
     """Ports that nobody listens on, on loopback. Raises OSError when a thousand tries do not find enough."""
-    with ExitStack() as stack:
-        found = [stack.enter_context(_bound()).getsockname()[1] for _ in range(3 * nodes)]
+    found = unused(3 * nodes)
     return [Ports(*found[first : first + 3]) for first in range(0, len(found), 3)]
-
-
-def _bound() -> socket.socket:
-    # Of the system: a test that seeds `random` must not make two workers choose alike.
-    for port in random.SystemRandom().sample(_PORTS, 1_000):
-        candidate = socket.socket()
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: TIME_WAIT is no obstacle
-        try:
-            candidate.bind((HOST, port))
-        except OSError:
-            candidate.close()
-        else:
-            return candidate
-    raise OSError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
 
 
 def common(nodes: int) -> dict[str, str]:

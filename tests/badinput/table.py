@@ -230,8 +230,8 @@ TABLE: dict[int, tuple[str, tuple[str, ...]]] = {
         "another digest or length",
         (
             "tests/badinput/test_assets.py::test_70_content_that_does_not_fit_its_name_is_dead_at_once",
-            f"{_LIB}/assets/test_local.py::test_content_that_is_not_what_its_name_says_is_never_handed_out",
-            f"{_LIB}/assets/test_local.py::test_a_length_that_does_not_fit_is_corrupt_although_the_digest_fits",
+            f"{_LIB}/assets/test_local.py::test_the_local_store_keeps_the_contract",
+            "tests/objects/test_contract.py::test_an_object_store_keeps_the_contract",
         ),
     ),
     71: (

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 import psutil
 
 from scripts.kafka import Cluster
-from scripts.kafka.settings import HOST
+from scripts.ports import HOST
 from tests.chaos_kafka.diary import CUT, LOSSES, Diary
 from tests.kafka.proxy import (
     ADD_OFFSETS,

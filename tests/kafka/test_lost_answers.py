@@ -12,7 +12,8 @@ from farandole.engines.kafka.log import KafkaLog
 from farandole.log.ports import Interest, Lease, Subscription, Unit
 from farandole.log.record import NewRecord, TopicSpec
 from scripts.kafka import Cluster, NoKafka, kafka_cluster
-from scripts.kafka.settings import HOST, free_ports
+from scripts.kafka.settings import free_ports
+from scripts.ports import HOST
 from tests.kafka.proxy import (
     ADD_OFFSETS,
     ADD_PARTITIONS,

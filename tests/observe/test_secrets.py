@@ -22,6 +22,8 @@ CANARY = "canary-4b1d"
 MARKER = "marker-8c2e"
 LEAKS = """
 import logging
+import os
+from pathlib import Path
 
 import structlog
 from pydantic import SecretStr
@@ -58,7 +60,8 @@ once_more = Retry(attempts=2, delay="10ms")
 
 
 def leak(how: str, vault: Vault) -> None:
-    known = f"{vault.token.get_secret_value()} {vault.filed.get_secret_value()} {vault.password} {vault.url}"
+    bucket = Path(os.environ["FARANDOLE_ASSETS_SECRET_FILE"]).read_text().strip()
+    known = f"{vault.token.get_secret_value()} {vault.filed.get_secret_value()} {vault.password} {vault.url} {bucket}"
     log, plain = structlog.get_logger("leaks"), logging.getLogger("leaks.plain")
     log.warning(f"{how} marker-8c2e-structlog {known}", said=known, deep=[{"known": known}], vault=vault)
     plain.warning("%s marker-8c2e-logging %s", how, known)
@@ -124,7 +127,7 @@ class Scene(NamedTuple):
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """The secrets come from the environment and from a file, which lies outside."""
+    """The secrets come from the environment and from files, which lie outside; one is that of a bucket."""
     (folder := tmp_path / "project").mkdir()
     project = Project.make(folder)
     (folder / "leaks.py").write_text(LEAKS)
@@ -134,12 +137,16 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         "VAULT_FILED_FILE": str(tmp_path / "secret"),
         "VAULT_PASSWORD": f"{CANARY}-password",
         "VAULT_URL": f"https://me:{CANARY}-login@example.org/x",
+        "FARANDOLE_ASSETS_KEY": "key",
+        "FARANDOLE_ASSETS_SECRET_FILE": str(tmp_path / "bucket"),
     }
+    (tmp_path / "bucket").write_text(f"{CANARY}-bucket\n")
+    monkeypatch.setattr("tests.cli.project.environment", lambda: dict(os.environ))
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     with receiving(tmp_path / "spans.txt") as spans:
         (folder / "farandole.toml").write_text(
-            f'log = "sqlite:///var/log.db"\nlog_level = "DEBUG"\ntraces = "{spans.grpc}"\n'
+            f'log = "sqlite:///var/log.db"\nlog_level = "DEBUG"\ntraces = "{spans.grpc}"\nassets = "s3://eo/x"\n'
         )
         yield Scene(project, spans)
 
@@ -215,6 +222,8 @@ def _answers(project: Project) -> dict[str, str]:
         ("dlq", "list"),
         *(("dlq", "show", letter) for letter in _dead_letters(project)),
         ("doctor", "--json"),
+        ("config", "--json"),
+        ("config",),
     ]
     found = {}
     for command in commands:

@@ -2,18 +2,19 @@
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from farandole.assets.local import LocalAssets, Stored
+from farandole.assets.open import open_assets
+from farandole.cli.asset_command import AssetsOption
 from farandole.cli.options import ConfigOption, JsonOption, LogOption, existing_log, settings
 from farandole.cli.say import emit, line, remark
 from farandole.config import Loaded
 from farandole.engines.open import open_log
 from farandole.events.durations import seconds
 from farandole.events.errors import BadInput
+from farandole.log.ports import Stored
 from farandole_observe.archive.references import in_log, in_tables
 from farandole_observe.cli.options import StoreOption, open_history, store_url
 from farandole_observe.store.opening import MEMORY, open_store
@@ -29,7 +30,7 @@ def prune(
     archived: Annotated[bool, typer.Option("--archived", help="What only the archive speaks of goes too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
-    assets: Annotated[Path | None, typer.Option("--assets", metavar="FOLDER", help="The asset store's folder.")] = None,
+    assets: AssetsOption = None,
     log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -41,15 +42,15 @@ def prune(
     kept = seconds(keep, name="--keep")
     loaded = settings(config, log=log, store=store, assets=assets)
     existing_log(loaded)
-    folder = LocalAssets(loaded.config.assets)
-    there = list(folder.stored())  # first: what is put later is not looked at, and events of it are read below
+    held = open_assets(loaded.config.where_assets_lie)
+    there = list(held.stored())  # first: what is put later is not looked at, and events of it are read below
     before, spoken_of = asyncio.run(_spoken_of(loaded, kept, archived=archived))
     going = [one for one in there if one.put < before and bytes.fromhex(one.uri[-64:]) not in spoken_of]
     size = sum(one.size for one in going)
     if not as_json:
         line(f"{len(going)} of {len(there)} go, {size} bytes; {len(spoken_of)} are spoken of")
     wanted = bool(going) and (yes or (not as_json and _asked(going)))
-    removed = [one for one in going if wanted and folder.remove(one.uri, before)]
+    removed = [one for one in going if wanted and held.remove(one.uri, before)]
     if as_json:
         emit({"assets": len(there), "go": [one.uri for one in going], "bytes": size, "removed": len(removed)})
     elif going:

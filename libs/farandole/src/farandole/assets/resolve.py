@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from farandole.assets.local import Identity
+from farandole.assets.files import Identity
 from farandole.events.asset import Asset, is_asset_uri
 from farandole.events.errors import AssetCorrupt, AssetError, AssetMissing, AssetRefused, ConfigError
 from farandole.log.ports import AssetStore

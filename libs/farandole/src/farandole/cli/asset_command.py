@@ -8,12 +8,16 @@ from typing import Annotated
 
 import typer
 
-from farandole.assets.local import LocalAssets
+from farandole.assets.open import open_assets
 from farandole.cli.options import ConfigOption, JsonOption, settings
 from farandole.cli.say import emit, line
 from farandole.events.errors import BadInput
+from farandole.log.ports import AssetStore
 
-AssetsOption = Annotated[Path | None, typer.Option("--assets", metavar="FOLDER", help="The asset store's folder.")]
+AssetsOption = Annotated[
+    str | None,
+    typer.Option("--assets", metavar="FOLDER|URL", help="The asset store: a folder, or such as s3://bucket/prefix."),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -52,11 +56,8 @@ def get(
         _copy(path, out / path.name if out.is_dir() else out)
 
 
-def _store(assets: Path | None, config: Path | None) -> LocalAssets:
-    folder = settings(config, assets=assets).config.assets
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise BadInput(f"assets {folder}: no folder; name another with --assets")
-    return LocalAssets(folder)
+def _store(assets: str | None, config: Path | None) -> AssetStore:
+    return open_assets(settings(config, assets=assets).config.where_assets_lie)
 
 
 def _copy(path: Path, out: Path) -> None:

@@ -78,11 +78,11 @@ def _options(loaded: Loaded, ratio: float | None, secrets: Secrets) -> Options:
             config.scratch.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"scratch {scratch}: {error.strerror}") from error
-    assets, roots = str(config.assets), [str(root) for root in config.roots]
+    assets, roots = config.where_assets_lie, [str(root) for root in config.roots]
     return Options(
         partitions=config.partitions,
         grace=config.grace,
-        tools=make_tools(assets, roots, scratch),
+        tools=make_tools(assets, roots, scratch, secrets),
         assets=assets,
         roots=roots,
         logging=f"{config.log_level} {_FORMS[config.log_json]}",

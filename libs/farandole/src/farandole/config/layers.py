@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from farandole.assets.address import is_url
+
 Keys = tuple[str, ...]
 """A setting's name, one part a level."""
 
 _SQLITE = "sqlite:///"
-_PLACES = ("archive", "assets", "scratch", "schemas")
+_PLACES = ("archive", "assets", "asset_cache", "scratch", "schemas")
 _URLS = ("log", "store")
 _LISTS = ("roots", "path")
 
@@ -43,7 +45,7 @@ def rebased(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
     result = dict(values)
     for name in _PLACES:
         if isinstance(result.get(name), str | Path) and str(result[name]):
-            result[name] = _absolute(result[name], base)
+            result[name] = _rebased_place(result[name], base)
     for name in _LISTS:
         found = result.get(name)
         if isinstance(found, str):
@@ -63,6 +65,11 @@ def rebased_url(url: str, base: Path) -> str:
         return url
     path, mark, query = rest.partition("?")
     return f"{_SQLITE}{_absolute(path, base)}{mark}{query}"
+
+
+def _rebased_place(place: str | Path, base: Path) -> str:
+    """Where a folder is meant, or a store's URL may stand instead."""
+    return place if isinstance(place, str) and is_url(place) else _absolute(place, base)
 
 
 def _absolute(path: str | Path, base: Path) -> str:

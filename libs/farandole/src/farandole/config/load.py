@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from farandole.assets.access import VARIABLES as ACCESS
 from farandole.config.layers import Keys, Layer, blamed, merged, rebased
 from farandole.config.model import NESTING, PREFIX, STORE_PASSWORD, STORE_PASSWORD_FILE, Capacity, Config
 from farandole.config.near import did_you_mean, nearest
@@ -18,9 +19,9 @@ from farandole.engines.kafka.security import VARIABLES
 from farandole.events.errors import ConfigError
 
 FILE_VARIABLE = f"{PREFIX}CONFIG"
-_ELSEWHERE = {FILE_VARIABLE, STORE_PASSWORD, STORE_PASSWORD_FILE, *VARIABLES}
+_ELSEWHERE = {FILE_VARIABLE, STORE_PASSWORD, STORE_PASSWORD_FILE, *VARIABLES, *ACCESS}
 """Read, but by others; what they hold may be a secret and is not shown."""
-_OF_KAFKA = [name.removeprefix(PREFIX).lower() for name in VARIABLES]
+_OTHERS = [name.removeprefix(PREFIX).lower() for name in (*VARIABLES, *ACCESS)]
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def _ignored() -> list[str]:
         field = name.upper().removeprefix(PREFIX).partition(NESTING)[0].lower()
         if not name.upper().startswith(PREFIX) or field in Config.model_fields or name in _ELSEWHERE:
             continue
-        if meant := nearest(field, [*Config.model_fields, *_OF_KAFKA]):
+        if meant := nearest(field, [*Config.model_fields, *_OTHERS]):
             raise ConfigError(f"environment: {name} is no setting; did you mean {PREFIX}{meant.upper()}?")
         ignored.append(name)
     return ignored

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from farandole.assets.address import read_address as read_assets
+from farandole.assets.open import CACHE_SIZE, Whereabouts
 from farandole.events.durations import seconds
 from farandole.events.errors import ConfigError
 from farandole.telemetry.address import read_address
@@ -59,6 +61,17 @@ def _receiver(value: str) -> str:
     return value
 
 
+def _assets(value: Any) -> Any:
+    """A folder, or a URL that can be one of a store; checked, and left as it is."""
+    if not isinstance(value, str | Path) or not str(value):
+        return value
+    try:
+        read_assets(str(value))
+    except ConfigError as error:
+        raise ValueError(str(error).partition(": ")[2]) from None
+    return str(value)
+
+
 Duration = Annotated[float, BeforeValidator(_seconds)]
 """Seconds; may be given as text such as "30s"."""
 Where = Annotated[str, BeforeValidator(_address)]
@@ -94,14 +107,16 @@ class Config(BaseSettings):
 
     `log`: URL of the event log. `store`: URL of the tables that farandole-observe keeps; empty: beside an embedded
     log, in memory for any other. `archive`: folder of what `farandole log prune` took out of the log, which observers
-    read with the rest. `assets`: folder of the asset store. `roots`: folders whose files a `file:` URI
-    may name. `scratch`: parent of the folders that attempts work in. `schemas`: folder of the exported schemas.
-    `path`: folders that services are imported from, beside the project's own. `partitions`: of the topics that a
-    service creates. `grace`: seconds that what runs is given to end when its service stops or scales out.
-    `log_level` and `log_format`: of the log lines on stderr. `metrics`: where /metrics, /livez and /readyz are served;
-    empty: nowhere. `stalled_after`: seconds that work may stand still until /livez says so. `traces`: URL of the
-    receiver of traces, or "off"; empty: as OpenTelemetry's variables say. `trace_ratio`: the share of workflows that
-    are traced; None: as these say, else all. `up`: what to start. `step`: by service and step, its capacity.
+    read with the rest. `assets`: the asset store, a folder or the URL of a bucket. `asset_cache`: folder of the local
+    copies of what lies in a bucket; None: below `scratch`, or the system's folder for temporary files.
+    `asset_cache_size`: bytes of it at most, beside what is in use; may be given as "10GiB". `roots`: folders whose
+    files a `file:` URI may name. `scratch`: parent of the folders that attempts work in. `schemas`: folder of the
+    exported schemas. `path`: folders that services are imported from, beside the project's own. `partitions`: of the
+    topics that a service creates. `grace`: seconds that what runs is given to end when its service stops or scales
+    out. `log_level` and `log_format`: of the log lines on stderr. `metrics`: where /metrics, /livez and /readyz are
+    served; empty: nowhere. `stalled_after`: seconds that work may stand still until /livez says so. `traces`: URL of
+    the receiver of traces, or "off"; empty: as OpenTelemetry's variables say. `trace_ratio`: the share of workflows
+    that are traced; None: as these say, else all. `up`: what to start. `step`: by service and step, its capacity.
     """
 
     model_config = SettingsConfigDict(
@@ -115,7 +130,9 @@ class Config(BaseSettings):
     log: str = "sqlite:///var/farandole/log.db"
     store: str = ""
     archive: Path | None = None
-    assets: Path = Path("var/farandole/assets")
+    assets: Annotated[str, Field(min_length=1), BeforeValidator(_assets)] = "var/farandole/assets"
+    asset_cache: Path | None = None
+    asset_cache_size: Annotated[ByteSize, Field(ge=0)] = ByteSize(CACHE_SIZE)
     roots: Paths = ()
     scratch: Path | None = None
     schemas: Path = Path("schemas")
@@ -142,6 +159,14 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is given: `load` reads the sources one by one, to know where each value came from."""
         return (init_settings,)
+
+    @property
+    def where_assets_lie(self) -> Whereabouts:
+        """What opens the asset store."""
+        cache = self.asset_cache
+        if cache is None and self.scratch is not None:
+            cache = self.scratch / "farandole-assets"
+        return Whereabouts(self.assets, "" if cache is None else str(cache), self.asset_cache_size)
 
     @property
     def log_json(self) -> bool | None:

@@ -4,7 +4,7 @@ Every method may raise LogUnavailable; after it nothing of the call counts as wr
 it. All methods are called from one event loop; a handle is used by one process.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -216,16 +216,44 @@ class Log(Protocol):
         ...
 
 
+class Stored(NamedTuple):
+    """Content that an asset store holds; `put`: when it was last, in seconds since the epoch, on the store's clock."""
+
+    uri: str
+    size: int
+    put: float
+
+
 class AssetStore(Protocol):
-    """Content-addressed storage; an `Asset` names content, never a place."""
+    """Content-addressed storage; an `Asset` names content, never a place. Threads and processes may share it."""
 
     def put(self, path: Path, media_type: str) -> Asset:
-        """Store a file's content; returns when it is durable and complete. Idempotent."""
+        """Store a file's content; returns when it is durable and complete. Idempotent; makes it young for `remove`.
+
+        Raises BadInput where `path` is no readable regular file, AssetError where the store cannot be written: then
+        nobody sees any part of it.
+        """
         ...
 
     def path(self, asset: Asset | str) -> Path:
-        """A local file with the verified content; not to be written. Raises AssetMissing, AssetCorrupt.
+        """A local file with the verified content; not to be written. Raises AssetMissing, AssetCorrupt, AssetError.
 
-        Of a URI without its Asset the length is not known, and only the digest verified.
+        Of a URI without its Asset the length is not known, and only the digest verified. The file stays until
+        `release`, or until this process ends.
+        """
+        ...
+
+    def release(self, path: Path) -> None:
+        """What `path` handed out is read no more: once for each time. Harmless for any other path."""
+        ...
+
+    def stored(self) -> Iterator[Stored]:
+        """All content, as it is found while others go on."""
+        ...
+
+    def remove(self, uri: str, before: float) -> bool:
+        """Remove content that nobody has put since a time (seconds); whether it was. Raises AssetError.
+
+        Whoever puts it meanwhile either keeps this from happening, or stores it again before the put returns.
         """
         ...

@@ -13,6 +13,8 @@ from farandole.runtime.guarded import Guard
 from farandole.runtime.programs import CompletedProgram, Supervision, run_program
 from farandole.runtime.scratch import new_folder
 
+_REMEDY = "set FARANDOLE_ASSETS to a folder or the URL of a bucket"
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -46,6 +48,7 @@ class Context:
     step: str = ""
     timeout: float | None = None
     tools: Tools = field(default_factory=Tools)
+    _fetched: list[Path] = field(default_factory=list)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -56,18 +59,20 @@ class Context:
         return Path(self._folder.name)
 
     def fetch(self, uri_or_asset: str | Asset) -> Path:
-        """A local file with the content, verified; not to be written.
+        """A local file with the content, verified; not to be written. It stays until the attempt ends.
 
         Raises AssetRefused (a URI that may not be read), AssetMissing (retried) or AssetCorrupt.
         """
         if self.tools.resolver is None:
-            raise AssetRefused("no asset store is configured; set FARANDOLE_ASSETS to a folder")
-        return self.tools.resolver.fetch(uri_or_asset)
+            raise AssetRefused(f"no asset store is configured; {_REMEDY}")
+        path = self.tools.resolver.fetch(uri_or_asset)
+        self._fetched.append(path)
+        return path
 
     def save(self, path: str | Path, media_type: str = "application/octet-stream") -> Asset:
         """Store a file's content, durably; the asset names it wherever it is read."""
         if self.tools.store is None:
-            raise AssetRefused("no asset store is configured; set FARANDOLE_ASSETS to a folder")
+            raise AssetRefused(f"no asset store is configured; {_REMEDY}")
         return self.tools.store.put(Path(path), media_type)
 
     def run(
@@ -89,7 +94,9 @@ class Context:
         return run_program(argv, cwd=folder, env=env, timeout=timeout or self.timeout, under=self.tools.under)
 
     def clean(self) -> None:
-        """Remove the scratch folder; called when the attempt ends."""
+        """Remove the scratch folder, let go what was fetched; called when the attempt ends."""
+        while self._fetched and self.tools.store is not None:
+            self.tools.store.release(self._fetched.pop())
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

@@ -1,12 +1,14 @@
 """`Host`: one service in one process: topics, manifest, a worker a step, forwarders, and an orderly end."""
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from farandole.assets.open import Whereabouts
 from farandole.events import topics
 from farandole.events.errors import DeclarationError
 from farandole.log.hooks import Hooks
@@ -38,9 +40,9 @@ class Options:
     `inline`: every step on the event loop, for rehearsals. `replaced`: resources (by name) and settings (by
     class name) that stand in for the declared ones. `partitions`: of topics that this service creates. `grace`:
     seconds that what runs is given to end, when the service stops and when a partition goes to another member.
-    `assets`, `roots` and `logging`: as worker processes are told them (see `WorkerSetup`). `ratio`: share of
-    the workflows that are traced, as `traceparent` says it of each event; None: none are. `secrets`: learns those
-    of the services' settings.
+    `assets`: where they lie. `roots` and `logging`: as worker processes are told them (see `WorkerSetup`). `ratio`:
+    share of the workflows that are traced, as `traceparent` says it of each event; None: none are. `secrets`: learns
+    those of the services' settings.
     """
 
     partitions: int = DEFAULT_PARTITIONS
@@ -48,7 +50,7 @@ class Options:
     inline: bool = False
     replaced: Mapping[str, Any] = field(default_factory=dict)
     tools: Tools = field(default_factory=Tools)
-    assets: str = ""
+    assets: Whereabouts | None = None
     roots: Sequence[str] = ()
     logging: str = ""
     worker: str = ""
@@ -135,7 +137,8 @@ class Host:
             return ThreadRunner(bench)
         scratch = str(options.tools.scratch or "")
         ratio = "" if options.ratio is None else str(options.ratio)
-        about = (options.assets, scratch, options.logging, ratio, options.roots)
+        assets = "" if options.assets is None else json.dumps(options.assets)
+        about = (assets, scratch, options.logging, ratio, options.roots)
         setup = WorkerSetup(self._target, step.name, *about)
         guard = options.tools.under.guard  # one guard for all that this process starts
         pool = ProcessPool("farandole.runtime.remote:serve", setup.args(), size=step.policy.concurrency, guard=guard)

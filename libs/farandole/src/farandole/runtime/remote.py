@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import NamedTuple
 import msgspec
 from pydantic import ValidationError
 
-from farandole.assets.local import LocalAssets
+from farandole.assets.access import secrets_given
+from farandole.assets.open import Whereabouts, open_assets
 from farandole.assets.resolve import Resolver
 from farandole.events.envelope import Envelope
 from farandole.events.errors import DecodeError, RetryAfter
@@ -68,17 +70,19 @@ def revive(error: RemoteError) -> BaseException:
     return Undeclared(error.text) if "Undeclared" in names else error
 
 
-def make_tools(assets: str, roots: Sequence[str], scratch: str) -> Tools:
-    """The tools of a process; an empty `assets` means that no store is configured."""
-    if not assets:
+def make_tools(where: Whereabouts | None, roots: Sequence[str], scratch: str, secrets: Secrets) -> Tools:
+    """The tools of a process, with an asset store where one is configured, whose secrets are learnt."""
+    if where is None:
         return Tools(scratch=Path(scratch) if scratch else None)
-    store = LocalAssets(Path(assets))
+    store = open_assets(where)
+    secrets.learn(secrets_given())
     return Tools(store, Resolver(store, [Path(r) for r in roots]), Path(scratch) if scratch else None)
 
 
 class WorkerSetup(NamedTuple):
     """What a worker process is told when it starts, as texts: all that it does not find out by itself.
 
+    `assets`: where they lie, in JSON; empty: nowhere.
     `logging`: a level, and `json` or `console` where that is not left to the terminal; empty: nothing is set up.
     `ratio`: of the workflows that are traced; empty: none are.
     """
@@ -99,6 +103,7 @@ class WorkerSetup(NamedTuple):
 def serve(args: Sequence[str]) -> "Serving":
     """Factory for the worker process; `args` are those of `WorkerSetup`."""
     target, name, assets, scratch, logging, ratio, *roots = args
+    where = Whereabouts(*json.loads(assets)) if assets else None
     secrets = Secrets()
     if logging:
         level, _, form = logging.partition(" ")
@@ -106,7 +111,7 @@ def serve(args: Sequence[str]) -> "Serving":
     service = load_target(target, Service, example=EXAMPLE)
     hooks = [LoggingHooks(), *([] if not ratio else [_tracing(float(ratio))])]
     provided = Provided(service, secrets=secrets)
-    return Serving(provided, service.steps[name], make_tools(assets, roots, scratch), compose(hooks))
+    return Serving(provided, service.steps[name], make_tools(where, roots, scratch, secrets), compose(hooks))
 
 
 def _tracing(ratio: float) -> Hooks:

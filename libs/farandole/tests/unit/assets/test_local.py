@@ -1,30 +1,26 @@
-"""The content-addressed store: what is put is whole, durable, read-only and verified."""
+"""The local store: it keeps the contract of asset stores; what it writes is durable, and its own file is handed out."""
 
 import fcntl
-import hashlib
 import os
 import resource
 import signal
 import stat
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
 import pytest
 
-from farandole.assets import local
+from farandole.assets import files, local
 from farandole.assets.local import LocalAssets
-from farandole.events.asset import Asset, asset_uri
-from farandole.events.errors import AssetCorrupt, AssetError, AssetMissing, AssetRefused, BadInput
-
-CONTENT = b"twenty bytes, nearly"
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
+from farandole.events.errors import AssetCorrupt, AssetError, BadInput
+from farandole.log.ports import AssetStore
+from farandole.testing.asset_contract import CASES
+from farandole.testing.asset_contract.given import CONTENT, DIGEST
+from farandole.testing.asset_contract.rig import LONG_AGO
 
 
 @pytest.fixture
@@ -52,107 +48,63 @@ def tampered(path: Path, content: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_an_asset_names_content_and_its_file_is_read_only(store: LocalAssets, source: Path, tmp_path: Path) -> None:
-    """Digest, length and media type; one file, at its digest's place, that nobody may write; no temporary left."""
-    asset = store.put(source, "image/tiff")
-    assert asset == Asset(uri=f"asset:sha256/{DIGEST}", size=len(CONTENT), media_type="image/tiff")
-    path = store.path(asset)
+class LocalRig:
+    """A folder of its own."""
+
+    large = 3 * 1024 * 1024 + 17
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder / "case", folder / "store"
+        self.folder.mkdir()
+
+    def open(self) -> AssetStore:
+        return LocalAssets(self.root)
+
+    def source(self) -> str:
+        return f"from farandole.assets.local import LocalAssets\nstore = LocalAssets(Path({str(self.root)!r}))"
+
+    def contents(self) -> list[str]:
+        return sorted(path.parent.name + path.name for path in self.root.rglob("*") if path.is_file())
+
+    def damage(self, uri: str, content: bytes) -> None:
+        tampered(self._place(uri), content)
+
+    def age(self, uri: str) -> None:
+        os.utime(self._place(uri), (LONG_AGO, LONG_AGO))
+
+    def _place(self, uri: str) -> Path:
+        return self.root / "sha256" / uri[-64:-62] / uri[-62:]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_local_store_keeps_the_contract(name: str, tmp_path: Path) -> None:
+    """Every case, on a fresh folder."""
+    CASES[name](LocalRig(tmp_path))
+
+
+def test_content_is_one_file_at_the_place_of_its_digest(store: LocalAssets, source: Path, tmp_path: Path) -> None:
+    """The same one whoever puts it again, with no link and nothing temporary beside it."""
+    path = store.path(store.put(source, "image/tiff"))
     assert path == tmp_path / "store" / "sha256" / DIGEST[:2] / DIGEST[2:]
-    assert path.read_bytes() == CONTENT
-    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    before = path.stat()
+    LocalAssets(tmp_path / "store").put(source, "a/b")
+    assert (path.stat().st_ino, path.stat().st_nlink) == (before.st_ino, 1)
     assert stored_files(tmp_path) == [path]
 
 
-def test_putting_the_same_content_again_changes_nothing(store: LocalAssets, source: Path, tmp_path: Path) -> None:
-    """The same file stays, under whatever media type it is named."""
-    first = store.path(store.put(source, "a/b"))
-    inode = first.stat().st_ino
-    assert store.put(source, "c/d").media_type == "c/d"
-    assert LocalAssets(tmp_path / "store").put(source, "a/b").uri == asset_uri(DIGEST)
-    assert first.stat().st_ino == inode
-    assert stored_files(tmp_path) == [first]
-
-
-def test_what_is_stored_does_not_follow_its_source(store: LocalAssets, source: Path) -> None:
-    """The owner of the source may go on to write to it: it is a copy, not a link."""
-    asset = store.put(source, "a/b")
-    source.write_bytes(b"something else")
-    source.chmod(0o600)
-    assert store.path(asset).read_bytes() == CONTENT
-    assert store.path(asset).stat().st_nlink == 1
-
-
-def test_concurrent_puts_of_threads_and_processes_agree(store: LocalAssets, source: Path, tmp_path: Path) -> None:
-    """All succeed with the same asset; one file is there, and no temporary one."""
-    code = (
-        "import sys; from pathlib import Path; from farandole.assets.local import LocalAssets\n"
-        "s = LocalAssets(Path(sys.argv[1]))\n"
-        "for _ in range(20): print(s.put(Path(sys.argv[2]), 'a/b').uri)"
-    )
-    argv = [sys.executable, "-c", code, str(tmp_path / "store"), str(source)]
-    others = [subprocess.Popen(argv, stdout=subprocess.PIPE, env=with_path()) for _ in range(2)]
-    with ThreadPoolExecutor(4) as threads:
-        ours = list(threads.map(lambda _: LocalAssets(tmp_path / "store").put(source, "a/b").uri, range(40)))
-    theirs = [uri for other in others for uri in other.communicate(timeout=30)[0].decode().split()]
-    assert set(ours) | set(theirs) == {asset_uri(DIGEST)}
-    assert len(theirs) == 40
-    assert stored_files(tmp_path) == [store.path(asset_uri(DIGEST))]
-
-
-def test_empty_content_is_content(store: LocalAssets, tmp_path: Path) -> None:
-    """Size 0, and the digest of nothing."""
-    (tmp_path / "empty").touch()
-    asset = store.put(tmp_path / "empty", "a/b")
-    assert asset.size == 0
-    assert store.path(asset).read_bytes() == b""
-
-
-def test_files_whose_size_the_system_does_not_know_are_stored_whole(store: LocalAssets) -> None:
-    """Files of /proc say that they have 0 bytes; what can be read of them counts."""
-    asset = store.put(Path("/proc/self/status"), "text/plain")
-    assert asset.size > 100
-    assert store.path(asset).read_bytes().startswith(b"Name:")
-
-
-def test_a_large_file_on_another_file_system_is_stored_whole(store: LocalAssets, tmp_path: Path) -> None:
-    """More than one chunk, and not copied within one file system."""
-    content = os.urandom(3 * 1024 * 1024 + 17)
-    other = Path("/dev/shm" if Path("/dev/shm").is_dir() else tmp_path) / f"farandole-{os.getpid()}"
-    try:
-        other.write_bytes(content)
-        assert store.path(store.put(other, "a/b")).read_bytes() == content
-    finally:
-        other.unlink(missing_ok=True)
-
-
-@pytest.mark.parametrize("damage", [b"twenty bytes, nearlY", b"twenty", b"", CONTENT + b"!"])
-def test_content_that_is_not_what_its_name_says_is_never_handed_out(
-    store: LocalAssets, source: Path, tmp_path: Path, damage: bytes
-) -> None:
-    """Refused by a process that verified it before and by a new one, though its times were set back."""
-    asset = store.put(source, "a/b")
-    tampered(store.path(asset), damage)
-    for reader in (store, LocalAssets(tmp_path / "store")):
-        with pytest.raises(AssetCorrupt, match=DIGEST):
-            reader.path(asset)
-        with pytest.raises(AssetCorrupt, match=DIGEST):
-            reader.path(asset.uri)
-
-
-def test_a_length_that_does_not_fit_is_corrupt_although_the_digest_fits(store: LocalAssets, source: Path) -> None:
-    """The asset's length counts too; a URI alone has none."""
-    asset = store.put(source, "a/b")
-    with pytest.raises(AssetCorrupt, match="20 bytes, not 21"):
-        store.path(asset.model_copy(update={"size": 21}))
-    assert store.path(asset.uri).read_bytes() == CONTENT
-
-
-def test_putting_damaged_content_again_heals_it(store: LocalAssets, source: Path) -> None:
-    """A put is the remedy that the error names."""
+def test_who_has_verified_a_file_sees_that_it_changed(store: LocalAssets, source: Path) -> None:
+    """Although its times were set back, and its length is the same."""
     asset = store.put(source, "a/b")
     tampered(store.path(asset), b"twenty bytes, nearlY")
-    assert store.put(source, "a/b") == asset
-    assert store.path(asset).read_bytes() == CONTENT
+    with pytest.raises(AssetCorrupt, match=DIGEST):
+        store.path(asset)
+
+
+def test_a_put_that_is_refused_makes_no_folder(store: LocalAssets, tmp_path: Path) -> None:
+    """Nothing at all is left."""
+    with pytest.raises(BadInput):
+        store.put(tmp_path / "none", "a/b")
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_folder_or_link_in_place_of_content_is_not_handed_out(store: LocalAssets, source: Path) -> None:
@@ -174,13 +126,14 @@ def test_a_file_is_hashed_once_a_process_until_it_changes(
 ) -> None:
     """The writer's process need not hash again; a new one does so once; any change of the file undoes it."""
     hashed: list[str] = []
-    digest = local._digest
+    digest = files.digest_of
 
     def noting(file: FileIO) -> str:
         hashed.append(digest(file))
         return hashed[-1]
 
-    monkeypatch.setattr(local, "_digest", noting)
+    for module in (files, local):
+        monkeypatch.setattr(module, "digest_of", noting)
     asset = store.put(source, "a/b")
     hashed.clear()
     store.path(asset)
@@ -198,34 +151,11 @@ def test_memory_of_what_was_verified_is_bounded(
     store: LocalAssets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oldest is forgotten, and verified again when it is asked for."""
-    monkeypatch.setattr(local, "_VERIFIED_KEPT", 3)
+    monkeypatch.setattr(files, "_VERIFIED_KEPT", 3)
     for number in range(10):
         (tmp_path / "n").write_text(str(number))
         store.path(store.put(tmp_path / "n", "a/b"))
-    assert len(store._verified) == 3
-
-
-def test_content_that_is_not_there_is_missing(store: LocalAssets) -> None:
-    """A retryable error, that names the content and the store; also where there is no store yet."""
-    with pytest.raises(AssetMissing, match=f"asset:sha256/{DIGEST} is not in the store"):
-        store.path(asset_uri(DIGEST))
-
-
-@pytest.mark.parametrize("uri", ["", "asset:sha256/../../etc/passwd", asset_uri(DIGEST.upper()), asset_uri("a" * 63)])
-def test_what_is_no_asset_uri_names_no_file(store: LocalAssets, uri: str) -> None:
-    """No text becomes a path but 64 hex digits."""
-    with pytest.raises(AssetRefused, match="no asset URI"):
-        store.path(uri)
-
-
-def test_only_regular_readable_files_are_stored(store: LocalAssets, tmp_path: Path) -> None:
-    """A missing file, folder, FIFO, device or NUL is bad input, named, and at once: nothing waits for a FIFO."""
-    os.mkfifo(tmp_path / "fifo")
-    for path in (tmp_path / "none", tmp_path, tmp_path / "fifo", Path("/dev/zero"), Path("a\0b\n")):
-        with pytest.raises(BadInput) as caught:
-            store.put(path, "a/b")
-        assert ascii(str(path)) in str(caught.value)
-    assert not (tmp_path / "store").exists()
+    assert len(store._verified._known) == 3
 
 
 @contextmanager
@@ -297,7 +227,7 @@ def test_a_killed_writer_leaves_nothing_that_is_read_and_is_swept(tmp_path: Path
     """SIGKILL while writing: nothing under any digest; the next writer removes the rest once it is stale."""
     code = (
         "import os, sys, time; from pathlib import Path; from farandole.assets import local\n"
-        "local._digest = lambda file: (print('writing', flush=True), time.sleep(60))\n"
+        "local.digest_of = lambda file: (print('writing', flush=True), time.sleep(60))\n"
         "local.LocalAssets(Path(sys.argv[1])).put(Path(sys.argv[2]), 'a/b')"
     )
     source = tmp_path / "source"
@@ -324,40 +254,12 @@ def test_a_young_temporary_file_is_not_taken_for_a_dead_writers(tmp_path: Path, 
     assert (folder / "young").exists()
 
 
-def test_readers_never_see_part_of_a_file(store: LocalAssets, tmp_path: Path) -> None:
-    """While contents are put, another thread that looks for them finds nothing or the whole."""
-    contents = [bytes([i]) * 300_000 for i in range(8)]
-    uris = [asset_uri(hashlib.sha256(content).hexdigest()) for content in contents]
-    seen: list[tuple[int, bytes]] = []
-    done = threading.Event()
-
-    def look() -> None:
-        reader = LocalAssets(tmp_path / "store")
-        while not done.is_set():
-            for number, uri in enumerate(uris):
-                try:
-                    seen.append((number, reader.path(uri).read_bytes()[:1]))
-                except AssetMissing:
-                    time.sleep(0.001)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    for number, content in enumerate(contents):
-        (tmp_path / f"source{number}").write_bytes(content)
-        store.put(tmp_path / f"source{number}", "a/b")
-    time.sleep(0.05)
-    done.set()
-    thread.join()
-    assert {number for number, _ in seen} == set(range(8))
-    assert all(begin == bytes([number]) for number, begin in seen)
-
-
 def test_a_writers_file_is_locked_while_it_is_written(
     store: LocalAssets, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is how a sweeper knows that its writer lives."""
     locked: list[bool] = []
-    digest = local._digest
+    digest = files.digest_of
 
     def looking(file: FileIO) -> str:
         [path] = stored_files(tmp_path)
@@ -369,7 +271,7 @@ def test_a_writers_file_is_locked_while_it_is_written(
                 locked.append(True)
         return digest(file)
 
-    monkeypatch.setattr(local, "_digest", looking)
+    monkeypatch.setattr(local, "digest_of", looking)
     store.put(source, "a/b")
     assert locked == [True]
 
@@ -377,35 +279,3 @@ def test_a_writers_file_is_locked_while_it_is_written(
 def with_path() -> dict[str, str]:
     """The environment, with this process's import path."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def test_what_is_removed_is_gone_and_what_was_put_again_stays(store: LocalAssets, source: Path) -> None:
-    """Putting content that is there makes it young; what is there is listed with the time at which it was put."""
-    asset = store.put(source, "x/y")
-    place = store.path(asset)
-    os.utime(place, (1e9, 1e9))
-    assert [(one.uri, one.size, one.put) for one in store.stored()] == [(asset.uri, len(CONTENT), 1e9)]
-    assert not store.remove(asset.uri, 1e9)
-    store.put(source, "x/y")
-    assert not store.remove(asset.uri, 1e9 + 1)
-    os.utime(place, (1e9, 1e9))
-    assert store.remove(asset.uri, 1e9 + 1)
-    assert not store.remove(asset.uri, 1e9 + 1)
-    assert list(store.stored()) == []
-    with pytest.raises(AssetMissing):
-        store.path(asset)
-    assert store.path(store.put(source, "x/y")).read_bytes() == CONTENT
-
-
-def test_nothing_is_removed_between_being_found_and_being_put(store: LocalAssets, source: Path) -> None:
-    """Two at once, over and over: whoever has put content finds it."""
-    place = store.path(store.put(source, "x/y"))
-    removed = 0
-    with ThreadPoolExecutor(2) as threads:
-        for _ in range(300):
-            os.utime(place, (1e9, 1e9))
-            taking = threads.submit(LocalAssets(store._root).remove, f"asset:sha256/{DIGEST}", 1e9 + 1)
-            threads.submit(LocalAssets(store._root).put, source, "x/y").result()
-            removed += taking.result()
-            assert place.read_bytes() == CONTENT
-    assert removed, "never were both at work at once"

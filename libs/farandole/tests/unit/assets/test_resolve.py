@@ -4,7 +4,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from farandole.events.errors import (
     AssetRefused,
     ConfigError,
 )
+from farandole.log.ports import Stored
 
 
 class CountingStore:
@@ -36,6 +37,15 @@ class CountingStore:
 
     def path(self, asset: Asset | str) -> Path:
         return self.assets.path(asset)
+
+    def release(self, path: Path) -> None:
+        self.assets.release(path)
+
+    def stored(self) -> Iterator[Stored]:
+        return self.assets.stored()
+
+    def remove(self, uri: str, before: float) -> bool:
+        return self.assets.remove(uri, before)
 
 
 @pytest.fixture

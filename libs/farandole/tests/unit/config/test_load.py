@@ -28,7 +28,7 @@ def test_without_anything_the_defaults_are_in_force(tmp_path: Path) -> None:
     loaded = load()
     assert loaded.file is None
     assert loaded.config.log == f"sqlite:///{tmp_path}/var/farandole/log.db"
-    assert loaded.config.assets == tmp_path / "var/farandole/assets"
+    assert loaded.config.assets == str(tmp_path / "var/farandole/assets")
     assert (loaded.config.partitions, loaded.config.grace, loaded.config.log_level) == (4, 30.0, "INFO")
     assert {origin for _, _, origin in loaded.values()} == {"default"}
 
@@ -86,7 +86,7 @@ def test_the_nearest_file_counts_and_its_places_are_relative_to_it(
     loaded = load()
     assert (loaded.file, loaded.base) == (path, tmp_path)
     assert loaded.config.log == f"sqlite:///{tmp_path}/log.db?lease=2"
-    assert (loaded.config.assets, loaded.config.path) == (tmp_path / "store", (tmp_path / "src",))
+    assert (loaded.config.assets, loaded.config.path) == (str(tmp_path / "store"), (tmp_path / "src",))
     assert loaded.config.roots == (tmp_path.parent / "in",)
     assert loaded.config.scratch == below / "tmp"
     assert load({"log": "sqlite:///mine.db"}).config.log == f"sqlite:///{below}/mine.db"
@@ -192,3 +192,46 @@ def test_the_receiver_of_traces_and_their_share_are_checked(tmp_path: Path, monk
         monkeypatch.setenv("FARANDOLE_TRACE_RATIO", wrong)
         with pytest.raises(ConfigError, match="FARANDOLE_TRACE_RATIO"):
             load()
+
+
+def test_assets_are_a_folder_or_the_url_of_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is relative to the file that names it; a URL stays as it is, and copies lie where scratch does."""
+    path = _file(tmp_path, 'assets = "s3://bucket/eo"\nscratch = "work"\nasset_cache_size = "2GiB"')
+    where = load().config.where_assets_lie
+    assert where == ("s3://bucket/eo", str(tmp_path / "work" / "farandole-assets"), 2 * 1024**3)
+    path.write_text('assets = "s3://bucket/eo"\nasset_cache = "copies"')
+    assert load().config.where_assets_lie == ("s3://bucket/eo", str(tmp_path / "copies"), 10 * 1024**3)
+    path.write_text('assets = "store"')
+    assert load().config.where_assets_lie[:2] == (str(tmp_path / "store"), "")
+    monkeypatch.setenv("FARANDOLE_ASSETS", "file:///elsewhere")
+    assert load().config.assets == "file:///elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('assets = "s3://me:canary-9@b"', "assets: no user or password belongs in the URL"),
+        ('assets = "memory:"', "assets: memory: would lose"),
+        ('assets = ""', "assets: .*at least 1 character"),
+        ("assets = 3", "assets: Input should be a valid string"),
+        ('asset_cache_size = "much"', "asset_cache_size: "),
+        ('asset_cache_size = "-1"', "asset_cache_size: "),
+    ],
+)
+def test_assets_that_can_be_nowhere_are_refused_by_name(text: str, said: str, tmp_path: Path) -> None:
+    """With the file and the field, and without a secret."""
+    path = _file(tmp_path, text)
+    with pytest.raises(ConfigError, match=f"{path}: {said}") as caught:
+        load()
+    assert "canary" not in str(caught.value)
+
+
+def test_what_says_who_we_are_to_a_bucket_is_no_setting_and_no_slip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read elsewhere, and not shown; what is nearly it, is a slip."""
+    monkeypatch.setenv("FARANDOLE_ASSETS_SECRET_FILE", "/canary")
+    loaded = load()
+    assert loaded.ignored == ()
+    assert not any("canary" in str(value) for _, value, _ in loaded.values())
+    monkeypatch.setenv("FARANDOLE_ASSETS_SECRETFILE", "/canary")
+    with pytest.raises(ConfigError, match="did you mean FARANDOLE_ASSETS_SECRET_FILE"):
+        load()

@@ -1,0 +1,111 @@
+"""Who we are to the store that holds the assets, as the environment says it; a secret stands in no URL or file of ours.
+
+What is not said here is the provider's own business: its variables, the roles of machines and of service accounts.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from farandole.assets.address import Address
+from farandole.events.errors import BadInput, ConfigError
+from farandole.files import read_regular, read_secret
+
+PREFIX = "FARANDOLE_ASSETS_"
+VARIABLES = tuple(PREFIX + name for name in ("ENDPOINT", "REGION", "KEY", "KEY_FILE", "SECRET", "SECRET_FILE", "CA"))
+"""What is read from the environment; an empty one counts as not set."""
+
+_NO_SECRET = SecretStr("")
+_THEIRS = {"gs": "GOOGLE_*", "az": "AZURE_*"}
+_SECRETS_OF_PROVIDERS = (
+    "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_CLIENT_SECRET",
+    "AZURE_STORAGE_SAS_KEY", "GOOGLE_SERVICE_ACCOUNT_KEY",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to speak to the store; what is empty is as the provider's own environment says."""
+
+    endpoint: str = ""
+    region: str = ""
+    key: SecretStr = _NO_SECRET
+    secret: SecretStr = _NO_SECRET
+    ca: bytes = b""
+
+
+def read_access(address: Address | Path, environment: Mapping[str, str] | None = None) -> Access:
+    """What the environment (default: this process's) says. Files are read anew with each call.
+
+    Raises ConfigError naming the variable: for what is missing, what would be given in vain, and files that are not
+    what they should be.
+    """
+    given = _given(environment)
+    if strange := sorted(given.keys() - set(VARIABLES)):
+        raise ConfigError(f"{strange[0]} is no setting; unset it; there are {', '.join(VARIABLES)}")
+    _refuse_the_unused(address, given)
+    key, secret = _secret(given, "KEY"), _secret(given, "SECRET")
+    if bool(key.get_secret_value()) != bool(secret.get_secret_value()):
+        raise ConfigError(f"{PREFIX}KEY and {PREFIX}SECRET (or their _FILE) go together; set both, or neither")
+    return Access(
+        _endpoint(given.get(f"{PREFIX}ENDPOINT", "")), given.get(f"{PREFIX}REGION", ""), key, secret, _ca(given)
+    )
+
+
+def secrets_given(environment: Mapping[str, str] | None = None) -> list[SecretStr]:
+    """What is not to be repeated of what the environment says, in a provider's own variables too."""
+    found = os.environ if environment is None else environment
+    given = _given(environment)
+    theirs = [SecretStr(found[name]) for name in _SECRETS_OF_PROVIDERS if found.get(name)]
+    return [*theirs, _secret(given, "SECRET")]
+
+
+def _given(environment: Mapping[str, str] | None) -> dict[str, str]:
+    found = os.environ if environment is None else environment
+    return {name: text for name, text in found.items() if name.startswith(PREFIX) and text}
+
+
+def _refuse_the_unused(address: Address | Path, given: Mapping[str, str]) -> None:
+    """Who says who we are to a store means one; without a word, content would go elsewhere."""
+    for name in sorted(given):
+        if isinstance(address, Path):
+            raise ConfigError(f"{name} is set, but assets lie in the folder {address}; name a bucket, or unset it")
+        if address.scheme in _THEIRS:
+            theirs = _THEIRS[address.scheme]
+            raise ConfigError(f"{name} is set, but is for s3: alone; unset it, and set {theirs} for {address.scheme}:")
+
+
+def _endpoint(text: str) -> str:
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigError(f"{PREFIX}ENDPOINT holds more than a host, a port and a path; a login goes into {PREFIX}KEY")
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ConfigError(
+            f"{PREFIX}ENDPOINT is no https:// URL; write https://host:port, or http://host:port where nobody can listen"
+        )
+    return text.rstrip("/")
+
+
+def _secret(given: Mapping[str, str], name: str) -> SecretStr:
+    plain, by_file = f"{PREFIX}{name}", f"{PREFIX}{name}_FILE"
+    if by_file not in given:
+        return SecretStr(given.get(plain, ""))
+    if plain in given:
+        raise ConfigError(f"{plain} and {by_file} are both set; unset one of them")
+    return SecretStr(read_secret(Path(given[by_file]), by_file))
+
+
+def _ca(given: Mapping[str, str]) -> bytes:
+    variable = f"{PREFIX}CA"
+    if variable not in given:
+        return b""
+    try:
+        return read_regular(Path(given[variable]), what=variable)
+    except BadInput as error:
+        raise ConfigError(str(error)) from error

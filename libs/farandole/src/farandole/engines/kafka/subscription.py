@@ -215,9 +215,9 @@ class KafkaSubscription:
         """See `Heard.ended`."""
         self._tell(self._on_end, self._inner[topic], partition, offset)
 
-    def strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+    def strayed(self, topic: str, partition: int) -> None:
         """See `Heard.strayed`."""
-        self._tell(self._on_strayed, topic, partition, error)
+        self._tell(self._on_strayed, topic, partition)
 
     def failed(self, error: KafkaError) -> None:
         """See `Heard.failed`. After a login that was refused for a moment the client goes on by itself."""
@@ -276,10 +276,10 @@ class KafkaSubscription:
             hold.queues[topic].end = offset
             self._advancer.arm()
 
-    def _on_strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+    def _on_strayed(self, topic: str, partition: int) -> None:
         hold = self._holds.get(partition)
         if hold is not None and hold.ready and not hold.gone:
-            self._begin(self._intake.find_the_way(hold, self._inner[topic], error))
+            self._begin(self._intake.find_the_way(hold, self._inner[topic]))
 
     def _fail(self, error: FarandoleError) -> None:
         self._failure = self._failure or error

@@ -32,7 +32,7 @@ from tests.cli.project import end, environment, until
 from tests.kafka.entitled import Entitled, entitled_kafka, login, single
 from tests.kafka.secured import CANARY
 from tests.kafka.session import without_kafka
-from tests.kafka.wrapping import SERVICES, cutting, painting
+from tests.kafka.wrapping import SERVICES, cutting, packing, painting
 
 pytestmark = pytest.mark.slow
 
@@ -224,6 +224,17 @@ def test_a_doctor_exits_with_1_where_a_right_is_lacking(entitled: Entitled, spac
     assert len(lacking) == len(rights(painting))
     for right in rights(painting):
         assert any(right.name in said and ", ".join(right.operations) in said for said in lacking)
+
+
+async def test_a_doctor_warns_of_topics_that_are_not_there(entitled: Entitled, space: str, as_user: As) -> None:
+    """Their rights cannot be asked for; those of groups and transactional ids can, before there are any."""
+    entitled.give("packing", rights(packing), space)
+    as_user("packing")
+    findings = [f for f in await examine(entitled.url(space), kinds, rights(packing)) if f.check == "rights"]
+    assert {finding.verdict for finding in findings} == {"warn"}
+    assert {finding.said for finding in findings} == {
+        f"topic {right.name!r} is not there" for right in rights(packing) if right.kind == "topic"
+    }
 
 
 def _client(entitled: Entitled, user: str, **more: str) -> dict[str, Any]:

@@ -1,44 +1,21 @@
 """`farandole topics rights`, and `doctor` where services are named: what needs no broker."""
 
 import json
-import os
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
 from farandole.cli import main
 from farandole.cli.codes import Code
+from libs.farandole.tests.unit.cli.making import enter
 
 Capture = pytest.CaptureFixture[str]
-SERVICE = """
-from farandole import Event, Service
-
-
-class Made(Event, type="t.made", key="k"):
-    k: str
-
-
-making = Service("making", accepts=[Made])
-
-
-@making.step
-def make(made: Made) -> None:
-    pass
-"""
 
 
 @pytest.fixture(autouse=True)
 def _project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    for name in list(os.environ):
-        if name.startswith("FARANDOLE_"):
-            monkeypatch.delenv(name)
-    module = f"entitled_{abs(hash(request.node.name))}"
-    (tmp_path / f"{module}.py").write_text(SERVICE)
-    (tmp_path / "farandole.toml").write_text(f'log = "kafka://127.0.0.1:9/eo"\n[up]\nservices = ["{module}:making"]\n')
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    enter(tmp_path, f"entitled_{abs(hash(request.node.name))}", "kafka://127.0.0.1:9/eo", monkeypatch)
 
 
 def test_rights_are_listed_under_the_namespace_without_a_broker(capsys: Capture) -> None:

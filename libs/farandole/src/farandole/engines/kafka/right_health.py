@@ -69,7 +69,8 @@ def _judged(right: Right, allowed: Allowed, asker: Asker) -> Finding | None:
     may = allowed[entry(right, asker.names).name]
     what = f"{right.kind} {right.name + '…' if right.prefixed else right.name!r}"
     if may is None:
-        return Finding("rights", "fail", f"{what} is not there", "have it made: farandole topics apply")
+        remedy = "farandole topics apply makes it, and a service that may; what may be done with it is not known before"
+        return Finding("rights", "warn", f"{what} is not there", remedy)
     missing = tuple(operation for operation in right.operations if operation not in may)
     if not missing:
         return None

@@ -62,7 +62,7 @@ test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka --ignore tests/containers -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/kafka -q -n $(BROKERED) -m 'slow' $(PYTEST_ARGS)
-	$(PY) -m pytest tests/containers -q -m 'slow' $(PYTEST_ARGS)
+	$(PY) -m pytest tests/containers -q -n 2 --dist loadfile -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos_kafka -q -m chaos $(PYTEST_ARGS)
 

@@ -14,6 +14,7 @@ HARDENED = (
     *("--cap-drop", "ALL"),
     *("--security-opt", "no-new-privileges"),
     *("--network", "none"),
+    *("--health-interval", "1s"),  # for tests are in a hurry
 )
 DATA = "/var/lib/farandole"
 LOG = f"sqlite:///{DATA}/log.db"
@@ -54,10 +55,18 @@ class Container:
             assert state["Running"], f"{state}\n{self.logs()[-3000:]}"
             time.sleep(0.2)
 
+    def await_end(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        deadline = time.monotonic() + PATIENCE
+        while self.state()["Running"]:
+            assert time.monotonic() < deadline, self.logs()[-3000:]
+            time.sleep(0.2)
+        return int(self.state()["ExitCode"])
+
     def stop(self) -> tuple[int, float]:
         """As `docker stop` does; its exit code, and the seconds that it took."""
         began = time.monotonic()
-        self.engine.docker("stop", "--time", str(GRACE), self.name)
+        self.engine.docker("stop", "-t", str(GRACE), self.name)
         return int(self.state()["ExitCode"]), time.monotonic() - began
 
 

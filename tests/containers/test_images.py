@@ -8,7 +8,7 @@ from typing import Any
 import cyclonedx.schema
 import jsonschema
 import pytest
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
 from scripts.containers import Engine
@@ -85,7 +85,7 @@ def validate(bom: dict[str, Any]) -> None:
     shapes = {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
     schema = shapes["bom-1.6.SNAPSHOT.schema.json"]
     base = schema["$id"].rpartition("/")[0]
-    known = [(f"{base}/{name}", Resource(shape, DRAFT7)) for name, shape in shapes.items()]
+    known = [(f"{base}/{name}", DRAFT7.create_resource(shape)) for name, shape in shapes.items()]
     jsonschema.Draft7Validator(schema, registry=Registry().with_resources(known)).validate(bom)
 
 

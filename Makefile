@@ -16,7 +16,7 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(patsubst %/,%,$(dir $f))).steps:service))
 
 # What may be said on the command line: make chaos KILLS=20 SEED=7, make rehearsal MUTANT=name, make check JOBS=1, make demo LOG=kafka,
-# make kafka NODES=3, make chaos-kafka KILLS=20 BROKERS=2 SEED=7
+# make kafka NODES=3, make chaos-kafka KILLS=20 BROKERS=2 SEED=7, make images SERVICES=tiling
 JOBS ?= auto
 STAGES ?= 3
 BROKERED ?= 4
@@ -30,9 +30,11 @@ PYTEST_ARGS ?=
 CHECKED ?=
 NODES ?= 1
 MINUTES ?= 30
+DIST ?= dist
+BASE ?= python:3.13-slim
 SILENT ?= 45
 
-.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -58,8 +60,9 @@ format: setup  ## format the code, and mend what ruff can mend
 # CHECKED=1: `make check` has just passed, so the unit tests that it ran are not run again.
 test: setup  ## every test: unit, contract, end to end, chaos
 	$(PY) -m pytest $(if $(CHECKED),tests) -q -n $(JOBS) -m 'not slow and not e2e and not chaos' $(PYTEST_ARGS)
-	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
+	$(PY) -m pytest --ignore tests/chaos --ignore tests/chaos_kafka --ignore tests/kafka --ignore tests/containers -q -n $(STAGES) --dist loadfile -m 'slow or e2e or chaos' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/kafka -q -n $(BROKERED) -m 'slow' $(PYTEST_ARGS)
+	$(PY) -m pytest tests/containers -q -m 'slow' $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos -q $(PYTEST_ARGS)
 	$(PY) -m pytest tests/chaos_kafka -q -m chaos $(PYTEST_ARGS)
 
@@ -117,8 +120,11 @@ dashboards: setup  ## write deploy/grafana/ and deploy/prometheus/ from the serv
 sla-watcher: setup  ## make .venv-sla, the SLA watcher's own environment; docs/sla-watcher.md
 	sh scripts/sla-watcher.sh
 
-wheels: setup  ## build one wheel a package into dist/
-	for project in $(PROJECTS); do $(PY) -m build --wheel --no-isolation --outdir dist $$project || exit 1; done
+wheels: setup  ## build one wheel a package into DIST=dist
+	for project in $(PROJECTS); do $(PY) -m build --wheel --no-isolation --outdir $(DIST) $$project || exit 1; done
+
+images: setup  ## build container images: SERVICES="tiling observe" BASE=python:3.13-slim; docs/images.md
+	@$(PY) -m scripts.containers --base $(BASE) $(if $(filter command line,$(origin SERVICES)),$(SERVICES))
 
 lock: setup  ## resolve constraints.txt anew
 	sh scripts/lock.sh

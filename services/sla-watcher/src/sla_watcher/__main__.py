@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -18,6 +19,9 @@ _NO_BROKER = 69  # sysexits.h: EX_UNAVAILABLE
 
 def main() -> None:
     """Until SIGTERM or SIGINT; everything that it needs stands in the environment."""
+    if os.getpid() == 1:  # of a container, which the system keeps from what it does not heed
+        signal.signal(signal.SIGTERM, _ended)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # which the image's entry point has blocked until here
     try:
         settings = read_settings(os.environ)
     except BadSettings as error:
@@ -30,6 +34,10 @@ def main() -> None:
         _end(130, "interrupted")
     worker = faust.Worker(make_app(settings, shape), loglevel="WARNING", quiet=True)
     worker.execute_from_commandline()
+
+
+def _ended(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _end(code: int, said: str) -> NoReturn:

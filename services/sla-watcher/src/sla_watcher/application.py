@@ -8,6 +8,7 @@ import faust
 from aiokafka.errors import KafkaError
 
 from sla_watcher import breach, journal
+from sla_watcher.beat import beat
 from sla_watcher.counting import Counting
 from sla_watcher.ending import Ending
 from sla_watcher.reading import CommittedTransport
@@ -79,6 +80,7 @@ def _look_at_quiet(app: faust.App, settings: Settings, counting: Counting, topic
     ending = Ending(settings.brokers, topic)
 
     async def look() -> None:
+        beat(settings.data)
         if app.rebalancing or app.in_recovery:
             return
         ours = {place.partition for place in app.consumer.assignment() if place.topic == topic}

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from sla_watcher import breach, journal
+from sla_watcher.beat import beat
 from sla_watcher.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ async def prepare(settings: Settings) -> Shape:
     admin = AIOKafkaAdminClient(bootstrap_servers=list(settings.brokers))
     await admin.start()
     try:
-        shape = await _journal(admin, settings.topic(journal.TOPIC))
+        shape = await _journal(admin, settings)
         answer = await admin.create_topics(_wanted(settings, shape))
         for name, code, *_ in answer.topic_errors:
             error = for_code(code)
@@ -45,10 +46,11 @@ async def prepare(settings: Settings) -> Shape:
         await admin.close()
 
 
-async def _journal(admin: AIOKafkaAdminClient, name: str) -> Shape:
+async def _journal(admin: AIOKafkaAdminClient, settings: Settings) -> Shape:
     """Asks for all topics, for to ask for one that is missing would make it where brokers allow that."""
-    said = False
+    name, said = settings.topic(journal.TOPIC), False
     while name not in await admin.list_topics():
+        beat(settings.data)
         if not said:
             log.warning("there is no topic %r yet; the first service to start makes it, so we wait", name)
             said = True

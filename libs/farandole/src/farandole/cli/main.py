@@ -1,8 +1,10 @@
 """The program `farandole`: finds the command, runs it, and turns whatever comes of it into an exit code."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -22,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         remark(_WINDOWS)
         return Code.REFUSED
     _mend_streams()
+    _heed_termination()
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -85,6 +88,20 @@ def _mend_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a test may have replaced it
             stream.reconfigure(errors="backslashreplace")
+
+
+def _heed_termination() -> None:
+    """The system keeps from process 1 of a container what it does not heed: no SIGTERM would end what only starts.
+
+    An image's entry point has it blocked until here, so that none is lost before.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, _ended)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+def _ended(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _unread() -> int:

@@ -16,7 +16,8 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 SERVICES := $(sort $(foreach f,$(wildcard services/*/src/*/steps.py),$(notdir $(patsubst %/,%,$(dir $f))).steps:service))
 
 # What may be said on the command line: make chaos KILLS=20 SEED=7, make rehearsal MUTANT=name, make check JOBS=1, make demo LOG=kafka,
-# make kafka NODES=3, make chaos-kafka KILLS=20 BROKERS=2 SEED=7, make images SERVICES=tiling
+# make kafka NODES=3, make chaos-kafka KILLS=20 BROKERS=2 SEED=7, make images SERVICES=tiling, make up PROFILE=full,
+# make down WIPE=1
 JOBS ?= auto
 STAGES ?= 3
 BROKERED ?= 4
@@ -33,8 +34,12 @@ MINUTES ?= 30
 DIST ?= dist
 BASE ?= python:3.13-slim
 SILENT ?= 45
+PROFILE ?= small
+WIPE ?=
+KEEP ?=
+JSON ?=
 
-.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean s3
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean s3 up down smoke
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -74,6 +79,15 @@ kafka: setup  ## a real Apache Kafka in the foreground, until Ctrl-C: NODES=3 fo
 
 s3: setup  ## a real S3 server in the foreground, until Ctrl-C, for assets in a bucket
 	@$(PY) -m scripts.s3
+
+up: setup  ## the services in containers, with Kafka, PostgreSQL and Prometheus; PROFILE=full: Jaeger and Grafana too
+	@$(PY) -m scripts.compose up --profile $(PROFILE)
+
+down: setup  ## end what `make up` started; WIPE=1 removes what it holds, too
+	@$(PY) -m scripts.compose down $(if $(WIPE),--wipe)
+
+smoke: setup  ## the scene of the demonstration through containers of its own: PROFILE=full KEEP=name
+	@$(PY) -m scripts.compose smoke --profile $(PROFILE) $(if $(KEEP),--keep $(KEEP)) $(if $(JSON),--json)
 
 bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed
 	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench

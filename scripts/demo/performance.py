@@ -72,14 +72,14 @@ async def perform(scene: Scene, loaded: Loaded, stage: Stage, *, timeout: float,
         if not client.log.capabilities.shared:
             raise BadInput(f"--log {redacted_url(loaded.config.log)}: services in several processes cannot share it")
         async with cast:
-            paces = _paces(await _serving(client, cast, len(loaded.config.up.services)), loaded)
+            found = paces(await _serving(client, cast, len(loaded.config.up.services)), loaded)
             published = await client.publish(TYPE, scene.data, source=SOURCE)
             console.print(f"published {TYPE} {published.id}; its workflow is {published.workflow}")
-            state = await _watch(client, cast, published, View(paces, console=console), timeout)
+            state = await _watch(client, cast, published, View(found, console=console), timeout)
     product = stage.products / scene.scene_id
     problems = await _check(product) if state.status == "complete" else ()
     seconds = state.summary.updated - state.summary.started
-    return Performance(state, tuple(paces), loaded.config.log, seconds, product, problems)
+    return Performance(state, tuple(found), loaded.config.log, seconds, product, problems)
 
 
 async def _serving(client: AsyncClient, cast: Cast, wanted: int) -> list[Manifest]:
@@ -112,7 +112,7 @@ async def _watch(client: AsyncClient, cast: Cast, published: Published, view: Vi
             await asyncio.gather(waiting, gone, return_exceptions=True)
 
 
-def _paces(manifests: Iterable[Manifest], loaded: Loaded) -> dict[str, Pace]:
+def paces(manifests: Iterable[Manifest], loaded: Loaded) -> dict[str, Pace]:
     """How each step works, in the order in which the services are started."""
     order = [target.partition(".")[0] for target in loaded.config.up.services]
     steps = [(m.service, step) for m in manifests for step in m.steps]

@@ -15,6 +15,8 @@ LONG = (
     "test_starting",
     "test_tokens",
     "test_long_steps",
+    "test_rolling",
+    "test_drills",
     "test_demo",
     "test_rights",
     "test_rights_of_the_demo",

@@ -180,14 +180,14 @@ def test_a_metric_leads_to_its_trace_and_a_span_to_its_metrics() -> None:
 
 def test_every_alert_says_how_bad_it_is_what_is_wrong_and_what_to_run() -> None:
     """One line each; the document has a section for each."""
-    text = (ROOT / "docs" / "observing.md").read_text()
+    text = (ROOT / "docs" / "operating.md").read_text()
     for rule in alerts():
         assert rule["labels"]["severity"] in ("warning", "critical")
         notes = rule["annotations"]
         assert set(notes) == {"summary", "description", "runbook"}
         assert "\n" not in notes["runbook"]
-        assert notes["runbook"].endswith(f"(docs/observing.md: {rule['alert']})")
-        assert f"| `{rule['alert']}` | {rule['labels']['severity']} |" in text, rule["alert"]
+        assert notes["runbook"].endswith(f"(docs/operating.md#{rule['alert'].lower()})")
+        assert f"### {rule['alert']}\n\n*{rule['labels']['severity']}*: " in text, rule["alert"]
         commands = re.findall(r"\bfarandole ([a-z]+(?: (?:list|redrive))?)\b", notes["runbook"])
         assert commands or "curl " in notes["runbook"], rule["alert"]
         for command in commands:

@@ -27,7 +27,7 @@ _LASTING, _SHARE = "{{ $value | humanizeDuration }}", "{{ $value | humanizePerce
 class Alert(NamedTuple):
     """`patience`: seconds for which it must be so. `summary` and `description` are Prometheus' templates.
 
-    `runbook`: one line, with the command to run; a row of docs/observing.md has the alert's name, and says more.
+    `runbook`: one line, with the command to run; a section of docs/operating.md has the alert's name, and says more.
     """
 
     name: str

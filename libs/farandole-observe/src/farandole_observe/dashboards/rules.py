@@ -50,7 +50,7 @@ def _alerts(topology: Topology, pace: Pace) -> list[dict[str, Any]]:
             "annotations": {
                 "summary": one.summary,
                 "description": one.description,
-                "runbook": f"{one.runbook} (docs/observing.md: {one.name})",
+                "runbook": f"{one.runbook} (docs/operating.md#{one.name.lower()})",
             },
         }
         for one in alerts(topology, pace)

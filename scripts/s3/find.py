@@ -1,7 +1,7 @@
 """Finds a real S3 server: the one that is named, else S3Proxy on Java."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -42,8 +42,10 @@ class S3:
 
 
 @contextmanager
-def s3_server(*, origins: Sequence[Origin] = ("given", "java")) -> Iterator[S3]:
+def s3_server(*, origins: Sequence[Origin] = ("given", "java"), more: Mapping[str, str] | None = None) -> Iterator[S3]:
     """A server until the block ends. `origins`: where it may come from; ("java",) for whoever kills it.
+
+    `more`: settings of S3Proxy beside ours, which a given one does not know.
 
     Raises NoS3 where none is to be had, S3Failed where one was found and does not answer.
     """
@@ -52,7 +54,7 @@ def s3_server(*, origins: Sequence[Origin] = ("given", "java")) -> Iterator[S3]:
             yield _given(os.environ[GIVEN])
             return
         try:
-            server = stack.enter_context(own_server())
+            server = stack.enter_context(own_server(more or {}))
         except NoS3 as error:
             raise NoS3(f"no S3 server for tests; {GIVEN} is not set, and: {error}\n{_REMEDY}") from error
         yield S3(server.endpoint, BUCKET, server.key, server.secret, server)

@@ -3,7 +3,7 @@
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from scripts.s3.errors import NoS3, S3Failed
 POM = jars.Server("S3Proxy", "s3proxy", Path(__file__).with_name("pom.xml"), "s3proxy.version", "s3proxy-*.jar")
 BUCKET = "farandole"
 START = 60.0  # seconds for it to answer; some 3 on two idle cores
+_MAIN = "org.gaul.s3proxy.Main"
 _LOGGING = Path(__file__).with_name("logback.xml")
 _JAVA_OPTIONS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
@@ -26,15 +27,14 @@ class Server:
     Requests have to be signed (version 4) with `key` and `secret`. `data`: where its buckets lie.
     """
 
-    def __init__(self, java: str, classes: Path, *, folder: Path, guard: Guard) -> None:
+    def __init__(self, command: Sequence[str], *, folder: Path, guard: Guard, more: Mapping[str, str]) -> None:
         self.port = unused(1)[0]
         self.key, self.secret = f"key-{secrets.token_hex(8)}", f"secret-{secrets.token_hex(16)}"
         self.data = folder / "data"
         self._settings = folder / "s3proxy.properties"
-        argv = [java, *_JAVA_OPTIONS, f"-Dlogback.configurationFile={_LOGGING}", "-cp", f"{classes}/*"]
-        argv += ["org.gaul.s3proxy.Main", "--properties", str(self._settings)]
+        argv = [*command, "--properties", str(self._settings)]
         self._program = Program(argv, folder=folder, log=folder / "server.log", guard=guard)
-        self._write()
+        self._write(more)
 
     @property
     def endpoint(self) -> str:
@@ -74,7 +74,7 @@ class Server:
         """The end of its log."""
         return self._program.tail()
 
-    def _write(self) -> None:
+    def _write(self, more: Mapping[str, str]) -> None:
         self.data.mkdir()
         self._settings.touch(mode=0o600)
         settings = {
@@ -86,19 +86,24 @@ class Server:
             "jclouds.identity": "",
             "jclouds.credential": "",
             "jclouds.filesystem.basedir": str(self.data),
+            **more,
         }
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
 
 
 @contextmanager
-def own_server() -> Iterator[Server]:
-    """One that answers, with a bucket. Raises NoS3 where Java or the jars are not to be had, S3Failed."""
+def own_server(more: Mapping[str, str]) -> Iterator[Server]:
+    """One that answers, with a bucket, and with more settings.
+
+    Raises NoS3 where Java or the jars are not to be had, S3Failed.
+    """
     try:
         java, classes = jars.find_java(), jars.find_jars(POM)
     except jars.NoJars as error:
         raise NoS3(str(error)) from error
+    command = [java, *_JAVA_OPTIONS, f"-Dlogback.configurationFile={_LOGGING}", "-cp", f"{classes}/*", _MAIN]
     with swept_folder("s3") as folder, closing(Guard()) as guard:
-        server = Server(java, classes, folder=folder, guard=guard)
+        server = Server(command, folder=folder, guard=guard, more=more)
         server.make_bucket(BUCKET)
         try:
             server.start()

@@ -197,6 +197,10 @@ def test_an_object_that_changes_while_it_is_read_is_not_mixed(rig: ObjectRig) ->
     rig.damage(asset.uri, os.urandom(rig.large))
     with pytest.raises(AssetError, match="changed while it was read"):
         next(reading)
+    reading = at.read(found)
+    obstore.delete(rig.raw(), found.key)
+    with pytest.raises(AssetError, match="has lost an object while it was read"):
+        next(reading)
 
 
 def test_who_puts_waits_for_a_removal_that_is_at_work(rig: ObjectRig, monkeypatch: pytest.MonkeyPatch) -> None:

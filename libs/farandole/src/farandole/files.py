@@ -2,8 +2,11 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from farandole.events.errors import BadInput, ConfigError
 
@@ -27,6 +30,19 @@ def read_regular(path: Path, *, what: str, limit: int = LIMIT) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise BadInput(f"{what}: {path} is a folder, pipe or device; name a regular file")
         return _bounded(file, path, what, limit)
+
+
+def given_secret(given: Mapping[str, str], variable: str) -> SecretStr:
+    """What a variable holds, or the file that its like with `_FILE` names; empty where neither is set.
+
+    Raises ConfigError where both are.
+    """
+    by_file = f"{variable}_FILE"
+    if by_file not in given:
+        return SecretStr(given.get(variable, ""))
+    if variable in given:
+        raise ConfigError(f"{variable} and {by_file} are both set; unset one of them")
+    return SecretStr(read_secret(Path(given[by_file]), by_file))
 
 
 def read_secret(path: Path, variable: str) -> str:

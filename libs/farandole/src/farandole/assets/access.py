@@ -4,6 +4,7 @@ What is not said here is the provider's own business: its variables, the roles o
 """
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 
 from farandole.assets.address import Address
 from farandole.events.errors import BadInput, ConfigError
-from farandole.files import read_regular, read_secret
+from farandole.files import given_secret, read_regular
 
 PREFIX = "FARANDOLE_ASSETS_"
 VARIABLES = tuple(PREFIX + name for name in ("ENDPOINT", "REGION", "KEY", "KEY_FILE", "SECRET", "SECRET_FILE", "CA"))
@@ -48,7 +49,7 @@ def read_access(address: Address | Path, environment: Mapping[str, str] | None =
     if strange := sorted(given.keys() - set(VARIABLES)):
         raise ConfigError(f"{strange[0]} is no setting; unset it; there are {', '.join(VARIABLES)}")
     _refuse_the_unused(address, given)
-    key, secret = _secret(given, "KEY"), _secret(given, "SECRET")
+    key, secret = given_secret(given, f"{PREFIX}KEY"), given_secret(given, f"{PREFIX}SECRET")
     if bool(key.get_secret_value()) != bool(secret.get_secret_value()):
         raise ConfigError(f"{PREFIX}KEY and {PREFIX}SECRET (or their _FILE) go together; set both, or neither")
     return Access(
@@ -61,7 +62,7 @@ def secrets_given(environment: Mapping[str, str] | None = None) -> list[SecretSt
     found = os.environ if environment is None else environment
     given = _given(environment)
     theirs = [SecretStr(found[name]) for name in _SECRETS_OF_PROVIDERS if found.get(name)]
-    return [*theirs, _secret(given, "SECRET")]
+    return [*theirs, given_secret(given, f"{PREFIX}SECRET")]
 
 
 def _given(environment: Mapping[str, str] | None) -> dict[str, str]:
@@ -92,20 +93,15 @@ def _endpoint(text: str) -> str:
     return text.rstrip("/")
 
 
-def _secret(given: Mapping[str, str], name: str) -> SecretStr:
-    plain, by_file = f"{PREFIX}{name}", f"{PREFIX}{name}_FILE"
-    if by_file not in given:
-        return SecretStr(given.get(plain, ""))
-    if plain in given:
-        raise ConfigError(f"{plain} and {by_file} are both set; unset one of them")
-    return SecretStr(read_secret(Path(given[by_file]), by_file))
-
-
 def _ca(given: Mapping[str, str]) -> bytes:
     variable = f"{PREFIX}CA"
     if variable not in given:
         return b""
     try:
-        return read_regular(Path(given[variable]), what=variable)
+        content = read_regular(Path(given[variable]), what=variable)
+        ssl.create_default_context(cadata=content.decode("ascii"))
     except BadInput as error:
         raise ConfigError(str(error)) from error
+    except (ssl.SSLError, ValueError):
+        raise ConfigError(f"{variable}: {given[variable]} holds no certificate in PEM") from None
+    return content

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from farandole.events.errors import ConfigError
 
-FORMS = "a folder, file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://account/container/prefix"
+FORMS = "a folder, file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=//)|(memory|file|s3|gs|az):", re.IGNORECASE)
 _BUCKETS = ("s3", "gs", "az")
 _SEGMENT = re.compile(r"[A-Za-z0-9!_.*'()=@+~-]+")

@@ -13,7 +13,7 @@ from obstore.store import S3Store, from_url
 
 from farandole.assets.access import PREFIX, Access, read_access
 from farandole.assets.address import Address
-from farandole.events.errors import AssetError
+from farandole.events.errors import AssetError, ConfigError
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
@@ -34,11 +34,11 @@ _FRESH = timedelta(minutes=10)  # after that key and secret are read from their 
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _FAILURES = {
-    "169.254.": f"is asked without a login: set {PREFIX}KEY and {PREFIX}SECRET_FILE, for this machine has no role",
+    "/latest/api/token": f"is asked without a login, and this machine has no role: set {PREFIX}KEY and {PREFIX}SECRET",
     "dns error": f"has no address: the host in {PREFIX}ENDPOINT is not known",
     "ertificate": f"shows a certificate that is not believed; name the one that is by {PREFIX}CA",
     "TimedOut": "does not answer in time",
-    "scheme is not http": f"is to be reached by http, which {PREFIX}ENDPOINT does not say",
+    "BadScheme": f"is to be reached by http, which {PREFIX}ENDPOINT does not say",
     "kind: Connect": f"cannot be reached; check {PREFIX}ENDPOINT, and whether it runs",
     "kind: ": "broke the connection off",
 }
@@ -55,11 +55,18 @@ class Found(NamedTuple):
 
 
 class Bucket:
-    """The objects below an address. Every method raises AssetError where the store is away or refuses."""
+    """The objects below an address. Every method raises AssetError where the store is away or refuses.
+
+    Raises ConfigError where what the environment says is not enough to ask anything.
+    """
 
     def __init__(self, address: Address, retries: "RetryConfig | None" = None) -> None:
         self.url = address.url
-        self._store = _open(address, retries or RETRIES)
+        try:
+            self._store = _open(address, retries or RETRIES)
+        except (exceptions.BaseError, ValueError) as error:
+            why = str(error).partition("\n")[0].rpartition("error: ")[2]
+            raise ConfigError(f"assets: {address.url} cannot be opened: {why}") from None
 
     def head(self, key: str) -> Found | None:
         """What is there."""
@@ -171,6 +178,8 @@ def _told(text: str) -> str:
     code = found[1] if (found := _CODE.search(text)) else ""
     status = found[1] if (found := _STATUS.search(text)) else ""
     said = f"{code or 'HTTP'} {status}".strip()
+    if code in ("NoSuchKey", "BlobNotFound"):
+        return "has lost an object while it was read; it is looked for again"
     if code == "NoSuchBucket" or status == "404":
         return "does not exist: make the bucket, or correct the setting assets"
     if status in ("401", "403"):

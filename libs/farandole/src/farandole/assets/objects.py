@@ -4,8 +4,9 @@
     put/ab/cdef…           a note: when that was last put, and the ETag that it then had
     going/ab/cdef…/TOKEN   a removal that is at work
 
-No lock is to be had in a bucket. So who removes writes his mark first and looks at the age then; who puts writes the
-note first and looks for marks then. Whichever comes second sees the other (ADR 20).
+No lock is to be had in a bucket. So who removes writes a mark first and looks at the age then; who puts writes the
+note first, looks for marks then, and for the content last. Whichever comes second sees the other, or what it did
+(ADR 20).
 """
 
 import hashlib
@@ -105,28 +106,28 @@ class ObjectAssets:
         return max(found.modified, 0.0 if note is None else note.modified) + _TICK <= before
 
     def _send(self, asset: Asset, path: Path) -> None:
-        """Returns when the content is there, young, and nobody is about to remove it."""
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            etag = self._unchanged(asset)
-            if etag is None:
-                etag = self._bucket.upload(_key("sha256", asset.sha256), path, asset.size)
-            self._bucket.write(_key("put", asset.sha256), etag.encode())
-            if not self._going(asset.sha256):
-                return
-            while self._going(asset.sha256):
-                if time.monotonic() > deadline:
-                    raise AssetError(f"{asset.uri} is being removed from {self._bucket.url}; put it again")
-                time.sleep(_LOOK)
+        """Returns when the content is there, young, and nobody is about to remove it.
 
-    def _unchanged(self, asset: Asset) -> str | None:
-        """The ETag of what is there, where it is what somebody has put; None: it is to be sent."""
-        noted = self._bucket.read_small(_key("put", asset.sha256))
-        if not noted:
-            return None
-        found = self._bucket.head(_key("sha256", asset.sha256))
-        same = found is not None and (found.size, found.etag) == (asset.size, noted.decode(errors="replace"))
-        return found.etag if found is not None and same else None
+        Looked for last: a removal that has come and gone meanwhile left no mark.
+        """
+        key, note = _key("sha256", asset.sha256), _key("put", asset.sha256)
+        etag, sent = (self._bucket.read_small(note) or b"").decode(errors="replace"), False
+        while True:
+            if not etag:
+                etag, sent = self._bucket.upload(key, path, asset.size), True
+            self._bucket.write(note, etag.encode())
+            self._await_removals(asset)
+            found = self._bucket.head(key)
+            if found is not None and found.size == asset.size and (sent or found.etag == etag):
+                return
+            etag = ""
+
+    def _await_removals(self, asset: Asset) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while self._going(asset.sha256):
+            if time.monotonic() > deadline:
+                raise AssetError(f"{asset.uri} is being removed from {self._bucket.url}; put it again")
+            time.sleep(_LOOK)
 
     def _going(self, digest: str) -> bool:
         marks = self._bucket.list(_key("going", digest))

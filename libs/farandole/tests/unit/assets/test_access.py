@@ -10,6 +10,17 @@ from farandole.events.errors import ConfigError
 
 BUCKET = Address("s3", "bucket", "")
 CANARY = "canary-13d9"
+PEM = b"""-----BEGIN CERTIFICATE-----
+MIIBcTCCARegAwIBAgIUCBnPJKh1Ibnn+ajd/2QbOJDqZsMwCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCY2EwIBcNMjYxMjAxMTI0OTQ2WhgPMjEyNjExMDcxMjQ5NDZa
+MA0xCzAJBgNVBAMMAmNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAElSzpp246
+0FkTm3P3pJhRUnTum5HPF1A+jkC5TQAKI/CEcdOyEZrbMr6zLNCdZRiEsRHcwm4W
+L2lvWCLn+wjb8qNTMFEwHQYDVR0OBBYEFH0iirDGlh/Yxl6YbDWRUkodDHmCMB8G
+A1UdIwQYMBaAFH0iirDGlh/Yxl6YbDWRUkodDHmCMA8GA1UdEwEB/wQFMAMBAf8w
+CgYIKoZIzj0EAwIDSAAwRQIhAMVCENDrowMibdwcdOsDwJ7yA9g4wNtmcSbzNqQ+
+KTvbAiASkDygXDkwPpjNbN9kEB4DfyziT3zQzraNhGA5DbYm/g==
+-----END CERTIFICATE-----
+"""  # of nobody: its key was thrown away
 
 
 def named(**values: str) -> dict[str, str]:
@@ -27,7 +38,7 @@ def test_key_and_secret_come_from_variables_or_files(tmp_path: Path) -> None:
     """Less the end of the file's last line."""
     (tmp_path / "key").write_text("k\n")
     (tmp_path / "secret").write_text(f"{CANARY}\r\n")
-    (tmp_path / "ca").write_text("PEM")
+    (tmp_path / "ca").write_bytes(PEM)
     found = read_access(
         BUCKET,
         named(
@@ -38,7 +49,7 @@ def test_key_and_secret_come_from_variables_or_files(tmp_path: Path) -> None:
             CA=str(tmp_path / "ca"),
         ),
     )
-    assert (found.endpoint, found.region, found.ca) == ("https://host:9000", "eu", b"PEM")
+    assert (found.endpoint, found.region, found.ca) == ("https://host:9000", "eu", PEM)
     assert (found.key.get_secret_value(), found.secret.get_secret_value()) == ("k", CANARY)
     assert CANARY not in repr(found)
 
@@ -51,6 +62,8 @@ def test_key_and_secret_come_from_variables_or_files(tmp_path: Path) -> None:
         (named(SECRET=CANARY), "go together"),
         (named(KEY="k", SECRET=CANARY, SECRET_FILE="f"), "SECRET and FARANDOLE_ASSETS_SECRET_FILE are both set"),
         (named(KEY="k", SECRET_FILE="/none/at/all"), "FARANDOLE_ASSETS_SECRET_FILE: /none/at/all cannot be read"),
+        (named(CA="/dev/null"), "FARANDOLE_ASSETS_CA: .*regular file"),
+        (named(CA=__file__), "FARANDOLE_ASSETS_CA: .* holds no certificate in PEM"),
         (named(CA="/none/at/all"), "FARANDOLE_ASSETS_CA: /none/at/all cannot be read"),
         (named(ENDPOINT="host:9000"), "is no https:// URL; write https://host:port, or http://"),
         (named(ENDPOINT="ftp://host"), "is no https:// URL"),

@@ -22,7 +22,7 @@ CANARY = "canary-77c2"
         ("s3://bucket/", Address("s3", "bucket", "")),
         ("S3://bucket/deep/er", Address("s3", "bucket", "deep/er")),
         ("gs://bucket/x", Address("gs", "bucket", "x")),
-        ("az://account/container/x", Address("az", "account", "container/x")),
+        ("az://container/x", Address("az", "container", "x")),
     ],
 )
 def test_folders_and_buckets_are_told_apart(text: str, address: Path | Address) -> None:

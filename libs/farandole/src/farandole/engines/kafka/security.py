@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from farandole.engines.kafka.address import OAUTHBEARER, Address
 from farandole.engines.kafka.tokens import Provider, Tokens, tokens_of_file, tokens_of_provider
 from farandole.events.errors import BadInput, ConfigError
-from farandole.files import read_regular, read_secret
+from farandole.files import given_secret, read_regular
 
 PREFIX = "FARANDOLE_KAFKA_"
 VARIABLES = tuple(
@@ -70,11 +70,11 @@ def read_security(address: Address, environment: Mapping[str, str] | None = None
         address.security,
         address.mechanism,
         user=given.get(f"{PREFIX}USER", ""),
-        password=_secret(given, "PASSWORD"),
+        password=given_secret(given, f"{PREFIX}PASSWORD"),
         ca=_path(given, "CA"),
         cert=_path(given, "CERT"),
         key=_path(given, "KEY"),
-        key_password=_secret(given, "KEY_PASSWORD"),
+        key_password=given_secret(given, f"{PREFIX}KEY_PASSWORD"),
     )
     if address.mechanism and address.mechanism != OAUTHBEARER:
         _need(address, given, ("USER", "PASSWORD"))
@@ -155,15 +155,6 @@ def _tokens(security: Security, address: Address, given: Mapping[str, str]) -> T
         )
     tokens.get()
     return tokens
-
-
-def _secret(given: Mapping[str, str], name: str) -> SecretStr:
-    plain, by_file = f"{PREFIX}{name}", f"{PREFIX}{name}_FILE"
-    if by_file not in given:
-        return SecretStr(given.get(plain, ""))
-    if plain in given:
-        raise ConfigError(f"{plain} and {by_file} are both set; unset one of them")
-    return SecretStr(read_secret(Path(given[by_file]), by_file))
 
 
 def _path(given: Mapping[str, str], name: str) -> Path | None:

@@ -16,7 +16,7 @@ from scripts.containers.bases import DEFAULT, find_base
 from scripts.containers.client import Engine
 from scripts.containers.engine import docker_engine
 from scripts.containers.errors import EngineFailed, NoBase, NoEngine
-from scripts.containers.images import Image, build, sbom, services, unshared
+from scripts.containers.images import Image, build, sbom, services
 
 _MEGA = 1_000_000
 
@@ -33,11 +33,10 @@ def main() -> int:
                 images.append(build(engine, service, base))
                 _say(f"built {images[-1].name}")
                 _keep(options.sbom / f"{service.replace(' ', '-')}.cdx.json", sbom(engine, images[-1].name))
-            together = unshared(engine, images)
     except (NoEngine, NoBase, EngineFailed) as error:
         print(f"images: {error}", file=sys.stderr)
         return Code.FAULT if isinstance(error, EngineFailed) else Code.REFUSED
-    _report(images, together, engine, as_json=options.json)
+    _report(images, engine, as_json=options.json)
     return Code.DONE
 
 
@@ -63,15 +62,14 @@ def _keep(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _report(images: Sequence[Image], together: int, engine: Engine, *, as_json: bool) -> None:
+def _report(images: Sequence[Image], engine: Engine, *, as_json: bool) -> None:
     if as_json:
         built = [{"service": each.service, "image": each.name, "bytes": each.size} for each in images]
-        print(json.dumps({"images": built, "bytes_together": together, "engine": engine.origin}))
+        print(json.dumps({"images": built, "engine": engine.origin}))
         return
     width = max(len(image.name) for image in images)
     for image in images:
         print(f"{image.name:{width}}  {image.size / _MEGA:6.0f} MB")
-    print(f"{'together, what they share counted once':{width}}  {together / _MEGA:6.0f} MB")
     if engine.origin == "own":
         print("they lie in an engine of our own, which has ended and is started again by what needs them")
 

@@ -1,23 +1,19 @@
 """Builds the images of this checkout: which there are, what each is given, and what came of it."""
 
-import re
 import subprocess
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.containers.bases import Base
 from scripts.containers.client import Engine
-from scripts.containers.errors import EngineFailed
 from scripts.containers.places import ROOT
 
 OBSERVE, ALL = "observe", "all"
 SBOM = "/usr/share/sbom/farandole.cdx.json"
 _OURS = "farandole"
-# Beginnings of lines of a history that stand for no layer: they only set what is written in the image's head.
-_NO_LAYER = re.compile(r"(/bin/sh -c #\(nop\) +)?(ENV|LABEL|CMD|ENTRYPOINT|USER|EXPOSE|HEALTHCHECK|ARG|STOPSIGNAL)\b")
 _LIMIT = 1_200.0  # seconds of one build; a minute where the network is quick and nothing is cached
 
 
@@ -82,25 +78,6 @@ def shared_requirements() -> list[str]:
 def sbom(engine: Engine, image: str) -> str:
     """What the image says that is in it, as CycloneDX JSON."""
     return engine.docker("run", "--rm", "--network", "none", "--entrypoint", "cat", image, SBOM)
-
-
-def unshared(engine: Engine, images: Sequence[Image]) -> int:
-    """Bytes that these images take together, each layer counted once. Raises EngineFailed."""
-    sizes: dict[str, int] = {}
-    for image in images:
-        sizes.update(_layers(engine, image.name))
-    return sum(sizes.values())
-
-
-def _layers(engine: Engine, image: str) -> Mapping[str, int]:
-    """Size of each layer by what identifies it: the digests of all layers up to it."""
-    digests = engine.inspect(image)["RootFS"]["Layers"]
-    said = engine.docker("history", "--no-trunc", "--human=false", "--format", "{{.Size}}\t{{.CreatedBy}}", image)
-    lines = [line.split("\t") for line in reversed(said.splitlines())]
-    sizes = [int(size) for size, created in lines if not _NO_LAYER.match(created)]
-    if len(sizes) != len(digests):
-        raise EngineFailed(f"{image} has {len(digests)} layers, and a history of {len(sizes)}")
-    return {" ".join(digests[: number + 1]): size for number, size in enumerate(sizes)}
 
 
 def _built_alike() -> list[str]:

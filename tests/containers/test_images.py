@@ -12,7 +12,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
 from scripts.containers import Engine
-from scripts.containers.images import SBOM, services, unshared, version
+from scripts.containers.images import SBOM, services, version
 from tests.containers.building import Built, Python
 from tests.containers.running import HARDENED
 
@@ -94,8 +94,6 @@ def test_what_images_share_is_stored_once(built: Built, engine: Engine) -> None:
     masking, tiling, observe = (_layers(engine, built.image(name).name) for name in ("masking", "tiling", "observe"))
     assert len(_common(masking, tiling)) >= len(_common(masking, observe)) + 1
     assert len(_common(masking, observe)) >= 3  # the base, the user, the library
-    together = unshared(engine, [built.image(name) for name in ("masking", "tiling", "observe")])
-    assert together < sum(built.image(name).size for name in ("masking", "tiling", "observe"))
 
 
 def _layers(engine: Engine, image: str) -> list[str]:

@@ -131,8 +131,8 @@ def _untold(stage: Stage, state: WorkflowState) -> list[str]:
     done = stage.project.engine.ask(*command, state.workflow, "--json")
     if done.returncode:
         return [f"farandole status ended with {done.returncode}: {done.stderr.strip()}"]
-    status = json.loads(done.stdout)["status"]
-    return [] if status == "complete" else [f"to the tables the workflow is {status}"]
+    (found,) = json.loads(done.stdout)["workflows"]
+    return [] if found["status"] == "complete" else [f"to the tables the workflow is {found['status']}"]
 
 
 def unsealed(container: Container) -> Iterator[str]:

@@ -32,11 +32,11 @@ NODES ?= 1
 MINUTES ?= 30
 SILENT ?= 45
 
-.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels lock clean
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards k8s sla-watcher wheels lock clean
 
 help:  ## this list
 	@echo "usage: make TARGET"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 setup:  ## make .venv and install the pinned versions (PYTHON=… chooses the Python)
 	@PYTHON='$(PYTHON)' sh scripts/setup.sh
@@ -113,6 +113,12 @@ schemas: setup  ## write schemas/ from the services, and compare every consumer 
 
 dashboards: setup  ## write deploy/grafana/ and deploy/prometheus/ from the services
 	$(FARANDOLE) dashboards $(SERVICES) --out deploy
+
+# Where the brokers are for pods; the SLA watcher wants a namespace.
+K8S_LOG := kafka://farandole-kafka-bootstrap:9093/eo?security=sasl_ssl
+
+k8s: setup  ## write deploy/kubernetes/ from the services: a kustomize base and its overlays
+	$(FARANDOLE) k8s render $(SERVICES) --log '$(K8S_LOG)' --out deploy/kubernetes
 
 sla-watcher: setup  ## make .venv-sla, the SLA watcher's own environment; docs/sla-watcher.md
 	sh scripts/sla-watcher.sh

@@ -10,6 +10,7 @@ from pathlib import Path
 from farandole.engines.sqlite.log import SqliteLog
 from farandole.events.codec import encode
 from farandole.events.envelope import Envelope
+from farandole.events.ids import trace_id, traceparent
 from farandole.events.manifest import Manifest, StepManifest
 from farandole.log.hooks import Hooks
 from farandole.log.record import NewRecord, TopicSpec
@@ -92,9 +93,8 @@ async def _timed(log: SqliteLog, count: int, hooks: Hooks | None, ratio: float |
 def _record(number: int, event: Measured) -> NewRecord:
     """An input as an upstream step would have written it."""
     name = f"{number:032x}"
-    envelope = Envelope(
-        name, "up/stream", "measured", 1, event.data(), event.key, name, "0" * 32, (), 0, f"00-{'1' * 32}-{'2' * 16}-01"
-    )
+    trace = traceparent(trace_id(name), "2" * 16)  # each of its own workflow, so that a share of them is sampled
+    envelope = Envelope(name, "up/stream", "measured", 1, event.data(), event.key, name, "0" * 32, (), 0, trace)
     parts = encode(envelope)
     return NewRecord("measured", parts.value, parts.key, parts.headers)
 

@@ -41,6 +41,8 @@ def run(pairs: int = PAIRS, events: int = EVENTS) -> list[Bar]:
                 )
                 sys.stderr.write(f"{events / seconds[False]:,.0f} without\n")
             spans = len(receiver.spans())
+    if not spans:
+        raise RuntimeError("no span arrived: what was measured did not trace")
     note = f"{sorted(rates)[len(rates) // 2]:,.0f} events/s; {spans} spans arrived"
     return [ratio_bar("hop with telemetry / without", ratios, 0.85, at_least=True, note=note)]
 

@@ -13,7 +13,6 @@ import asyncio
 import json
 import logging
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from scripts.kafka import NoKafka, kafka_cluster
 from scripts.kafka.settings import free_ports
 from tests.chaos_kafka.book import enter
 from tests.chaos_kafka.brokers import inner
+from tests.chaos_kafka.contracted import found_by_contract
 from tests.chaos_kafka.planted import DEFECTS, MUTANT
 from tests.chaos_kafka.run import Plan, perform
 from tests.chaos_kafka.verdict import problems, wrong
@@ -35,7 +35,6 @@ NODES = 3
 SETTINGS = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
 """How soon the quorum gives up a dead node: part of each take-over beside one, so the report names it."""
 NO_KAFKA = 78
-CONTRACT = "tests/kafka/test_contract.py"
 
 
 def main() -> int:
@@ -43,7 +42,7 @@ def main() -> int:
     options = _options()
     if options.mutant:
         os.environ[MUTANT] = options.mutant
-        if told := _contract():
+        if told := found_by_contract(options.mutant):
             sys.stderr.write(f"CHAOS FAIL: the contract suite {told}\nagain: {_again(options)}\n")
             return 1
         sys.stderr.write("the contract suite has found nothing; the rig:\n")
@@ -107,16 +106,6 @@ def _again(options: argparse.Namespace) -> str:
     words = {"KILLS": options.kills, "BROKERS": options.brokers, "NETWORK": options.network, "SEED": options.seed}
     words |= {"MUTANT": options.mutant} if options.mutant else {}
     return " ".join(["make chaos-kafka", *(f"{name}={value}" for name, value in words.items())])
-
-
-def _contract() -> str:
-    """What the contract suite has to say of the defect that the environment names; nothing where it finds nothing."""
-    command = [sys.executable, "-m", "pytest", CONTRACT, "-q", "-x", "-m", "slow", "-n", "2", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    sys.stderr.write(done.stdout)
-    if found := re.findall(r"^FAILED .*\[(.+)\]", done.stdout, re.MULTILINE):
-        return f"has found {os.environ[MUTANT]} by {', '.join(found)}"
-    return f"could not be run: pytest ended with {done.returncode}" if done.returncode else ""
 
 
 def _judge(bootstrap: str, namespace: str, acks: Path) -> dict[str, Any]:

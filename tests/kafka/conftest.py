@@ -16,6 +16,8 @@ LONG = (
     "test_tokens",
     "test_long_steps",
     "test_demo",
+    "test_rights",
+    "test_rights_of_the_demo",
     "test_ageing",
 )
 

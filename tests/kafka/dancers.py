@@ -1,10 +1,12 @@
 """Services that the tests here run on Kafka: one that packs orders, and three whose step takes long."""
 
 import asyncio
+import os
 import time
 from collections import Counter
+from pathlib import Path
 
-from farandole import Event, Service
+from farandole import Event, Service, Settings
 
 begun = Counter[str]()
 """How often `wait` has begun in this process, by key."""
@@ -79,3 +81,19 @@ def hold(work: WorkGiven) -> DoneInProcess:
     while time.time() - began < work.seconds:
         sum(range(10_000))
     return DoneInProcess(key=work.key, began=began)
+
+
+class MarkingSettings(Settings, env_prefix="MARKING_"):
+    folder: Path
+
+
+marking = Service("marking", accepts=[WorkGiven])
+
+
+@marking.step
+def mark(work: WorkGiven, settings: MarkingSettings) -> DoneInThread:
+    """A file for each attempt tells from outside which process began it, and when."""
+    began = time.time()
+    (settings.folder / f"{work.key}-{os.getpid()}").touch()
+    time.sleep(work.seconds)
+    return DoneInThread(key=work.key, began=began)

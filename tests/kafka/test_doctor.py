@@ -19,7 +19,7 @@ from farandole.log.ports import Interest, Unit
 from farandole.log.record import NewRecord, TopicSpec
 from farandole.runtime.ground import kinds
 from scripts.kafka import Cluster
-from tests.kafka.wire import admin
+from tests.kafka.wire import admin, topic_settings
 
 pytestmark = pytest.mark.slow
 CHECKS = {"reachable", "version", "rights", "partitions", "groups", "transactions", "clock"}
@@ -75,6 +75,10 @@ async def test_each_planted_defect_is_named(space: str, kafka: Cluster) -> None:
     entry = ConfigEntry("retention.ms", "86400000", incremental_operation=AlterConfigOpType.SET)
     changed = ConfigResource(ResourceType.TOPIC, f"{outer}.farandole.journal", incremental_configs=[entry])
     asking.incremental_alter_configs([changed])[changed].result(30)
+    async with asyncio.timeout(30):  # the broker hears of both a moment later
+        while topic_settings(kafka.bootstrap, f"{outer}.farandole.journal")["retention.ms"] != "86400000":  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+    assert topic_settings(kafka.bootstrap, f"{outer}.s.u.state")["retention.ms"] == "9999"
     findings = await examine(space, kinds)
     failed = Counter(finding.check for finding in _failed(findings))
     assert failed["cleanup.policy"] == 1

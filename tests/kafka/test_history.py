@@ -9,16 +9,20 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from farandole.engines.kafka import astray
+from farandole.engines.kafka.doctor import examine
 from farandole.engines.kafka.log import KafkaLog
 from farandole.events.errors import ConfigError, LogError
 from farandole.log.ports import Interest, Lease, Subscription, Unit
 from farandole.log.record import NewRecord, Record, TopicSpec
+from farandole.runtime.ground import kinds
 from scripts.kafka import Cluster
 
 pytestmark = pytest.mark.slow
 
 WORK = Interest("shop/pack", "work")
 PATIENCE = 30.0
+SOON = 3.0  # seconds
 
 
 @asynccontextmanager
@@ -112,6 +116,41 @@ async def test_records_that_were_deleted_before_they_were_handled_are_missed(kaf
         subscription = await log.subscribe(WORK)
         with pytest.raises(LogError, match="go on at work/0/5, but the log begins at 8"):
             await take(subscription, 1)
+
+
+async def test_a_log_that_is_shorter_than_what_was_handled_is_refused(
+    kafka: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grown again, it would be skipped as far as the group had come: who takes over says so instead."""
+    monkeypatch.setattr(astray, "HEARS", SOON)
+    url, namespace = url_of(kafka)
+    async with opened(url) as log:
+        await begin(log, commit=True)
+        by_hand = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        await set_position(by_hand, f"{namespace}.shop/pack", TopicPartition(f"{namespace}.work", 0, 50))
+        said = [f for f in await examine(url, kinds) if f.verdict == "fail"]
+        assert [(f.check, "behind the end of the log" in f.said) for f in said] == [("groups", True)]
+        subscription = await log.subscribe(WORK)
+        with pytest.raises(LogError, match=r"go on at work/0/50, but the log ends at 1\d:"):
+            await take(subscription, 1)
+
+
+async def test_an_end_that_only_lags_behind_is_waited_for(kafka: Cluster) -> None:
+    """A broker that has just begun to lead may know less for a moment: nothing is refused, skipped or done again."""
+    url, namespace = url_of(kafka)
+    async with opened(url) as log:
+        await begin(log, commit=True)
+        end = (await log.spans(["work"]))["work", 0].end
+        by_hand = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        await set_position(by_hand, f"{namespace}.shop/pack", TopicPartition(f"{namespace}.work", 0, end + 1))
+        subscription = await log.subscribe(WORK)
+        waiting = asyncio.create_task(take(subscription, 1))
+        await asyncio.sleep(SOON)
+        assert not waiting.done()
+        await log.append([NewRecord("work", b"below")])
+        await log.append([NewRecord("work", b"above")])
+        _, records = await waiting
+        assert [record.value for record in records] == [b"above"]
 
 
 async def look_until_it_fails(log: KafkaLog) -> None:

@@ -2,9 +2,15 @@
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +25,8 @@ pytestmark = pytest.mark.slow
 PATIENCE = 1.0  # of the client: `max.poll.interval.ms`, not below the lease
 LONG = 20 * PATIENCE
 WAITING = {"tests.kafka.dancers:waiting": waiting}
+ROOT = Path(__file__).resolve().parents[2]
+TAKEN_OVER = 10.0  # seconds within which somebody else goes on; the lease of 3 s is part of it
 OVER_TEN = 15.0  # seconds: longer than a rebalance, shorter than the grace
 SERVICES = {
     "tests.kafka.dancers:waiting": waiting,
@@ -86,6 +94,43 @@ async def test_a_rolling_restart_whose_grace_covers_the_step_does_nothing_twice(
         await awaited(url, "done.loop", len(keys), within=OVER_TEN + 60)
         assert sorted(await done(url, "done.loop")) == keys
     assert begun == dict.fromkeys(keys, 1)
+
+
+@contextmanager
+def another(url: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker in a process of its own, which notes in `folder` what it begins."""
+    env = os.environ | {"FARANDOLE_LOG": url, "FARANDOLE_PARTITIONS": "1", "MARKING_FOLDER": str(folder)}
+    command = [sys.executable, "-m", "farandole", "run", "tests.kafka.dancers:marking"]
+    with subprocess.Popen(command, cwd=ROOT, env=env | {"FARANDOLE_ASSETS": str(folder / "assets")}) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+async def taken(client: AsyncClient, group: str) -> None:
+    """Return once somebody leases of it."""
+    async with asyncio.timeout(60):
+        while not (await client.log.leases()).get(group):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+
+
+async def test_who_dies_in_a_long_step_is_replaced_within_ten_seconds(url: str, tmp_path: Path) -> None:
+    """Two workers, one partition: whoever has begun is killed, the other begins it anew, and it ends once."""
+    with another(url, tmp_path) as one, another(url, tmp_path) as two:
+        async with AsyncClient(url) as client:
+            await taken(client, "marking/mark")
+            done = await client.publish("work.given", {"key": "long", "seconds": OVER_TEN}, id="long")
+            marks = {process.pid: tmp_path / f"long-{process.pid}" for process in (one, two)}
+            await until(lambda: any(mark.exists() for mark in marks.values()))
+            dying, other = (one, two) if marks[one.pid].exists() else (two, one)
+            dying.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            await until(marks[other.pid].exists)
+            taken_over = time.monotonic() - killed
+            await client.wait(done.workflow, timeout=OVER_TEN + 30)
+            assert len(await records_of(url, "done.thread")) == 1
+    assert taken_over <= TAKEN_OVER
 
 
 async def test_long_steps_run_once_and_other_keys_go_on(kafka: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ class Listener:
     def ended(self, topic: str, partition: int, offset: int) -> None:
         """Nothing is there."""
 
-    def strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+    def strayed(self, topic: str, partition: int) -> None:
         """Nothing is fetched here."""
 
     def failed(self, error: KafkaError) -> None:

@@ -18,10 +18,10 @@ def test_who_is_fenced_says_so_by_its_call_alone(kafka: Cluster, capfd: pytest.C
     """Left to itself, librdkafka writes FATAL to stderr at each of its producers that another has taken over."""
     clients = Clients(read_address(f"kafka://{kafka.bootstrap}/u{uuid.uuid4().hex[:8]}"))
     topic = new_topic(kafka.bootstrap)
-    transactor = Transactor(clients, "undertones", lambda _: None)
+    transactor = Transactor(clients, clients.transactional_id("undertones"), lambda _: None)
     write = [(topic, NewRecord(topic, b"one", partition=0))]
     transactor.run(write)
-    Transactor(clients, "another", lambda _: None).fence(transactor.id)
+    Transactor(clients, clients.transactional_id("another"), lambda _: None).fence(transactor.id)
     with pytest.raises((Aborted, Unknown), match=r"(?i)fenced"):
         transactor.run(write)
     transactor.run(write)  # under its next id

@@ -27,7 +27,8 @@ from farandole_observe.store.opening import Store
 
 HELD = 10.0
 """Seconds after which the shards of a replica that is not heard of are another's."""
-_BATCH = 5_000  # records of one poll
+_BATCH, _FIRST, _LEAST = 5_000, 500, 50  # records of one poll: at most, of the first, and at least
+_BYTES = 4_000_000  # of one poll, about: a record of the journal holds one fact or a thousand, up to 256 kB
 _WAIT = 1.0  # seconds of one poll that finds nothing
 _RECOUNTED = 500  # workflows of one transaction
 _PAUSE = 1.0  # seconds before the log, or the store, is tried again
@@ -54,6 +55,7 @@ class Replica:
         self._followed: tuple[frozenset[str], frozenset[int]] = (frozenset(), frozenset())
         self._goal: tuple[float, Mapping[TopicPartition, Span]] | None = None  # where the log ended, and when
         self._renew = self._looked = 0.0
+        self._limit = _FIRST
         self._greedy = False  # takes whatever is nobody's, for it will not stay
         self._say = structlog.get_logger("farandole_observe")
         self.turns = 0
@@ -93,8 +95,10 @@ class Replica:
             await asyncio.sleep(wait)
             return
         reader = await self._reading()
-        records = await reader.poll(limit=_BATCH, timeout=wait)
+        records = await reader.poll(limit=self._limit, timeout=wait)
         if records:
+            size = sum(len(record.value or b"") for record in records)
+            self._limit = max(_LEAST, min(_BATCH, len(records) * _BYTES // max(1, size)))
             await self._fold(records, reader.positions())
         else:
             await self._recount()

@@ -1,4 +1,4 @@
-"""`farandole topics`: what the log holds, and how far the steps have read; `apply` makes what is declared."""
+"""`farandole topics`: what the log holds, and how far the steps have read; what is declared: `apply`, `rights`."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ import typer
 from farandole.cli.options import ConfigOption, JsonOption, LogOption, settings, with_client
 from farandole.cli.say import emit, line, rows
 from farandole.cli.topics_apply import apply
+from farandole.cli.topics_rights import show
 from farandole.client import AsyncClient
 from farandole.events.errors import BadInput
 from farandole.log.manifests import read_manifests
@@ -22,6 +23,7 @@ def add(app: typer.Typer) -> None:
     group = typer.Typer(invoke_without_command=True)
     group.callback()(topics)
     group.command("apply")(apply)
+    group.command("rights")(show)
     app.add_typer(group, name="topics")
 
 
@@ -31,7 +33,7 @@ def topics(
     """List the topics: partitions, records, and the lag of each group that reads them."""
     if context.invoked_subcommand is not None:
         if as_json or log is not None or config is not None:
-            raise BadInput("write the options after `farandole topics apply`")
+            raise BadInput(f"write the options after `farandole topics {context.invoked_subcommand}`")
         return
 
     async def read(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from farandole.engines.open import open_log, sqlite_path
 from farandole.engines.sqlite import doctor as sqlite
 from farandole.events.errors import BadInput
-from farandole.log.care import Change, Finding, Keeper, Kinds, Wish, changes_of_shape
+from farandole.log.care import Change, Finding, Keeper, Kinds, Right, Wish, changes_of_shape
 from farandole.log.ports import Log
 from farandole.log.record import TopicSpec
 
@@ -24,13 +24,18 @@ async def open_keeper(url: str) -> Keeper:
     return FileKeeper(url)
 
 
-async def examine(url: str, kinds: Kinds) -> list[Finding]:
-    """Whether the log there is well; nothing is written. Raises ConfigError for the URL and what belongs to it."""
+async def examine(url: str, kinds: Kinds, wanted: Sequence[Right] | None = None) -> list[Finding]:
+    """Whether the log there is well; nothing is written. Raises ConfigError for the URL and what belongs to it.
+
+    `wanted`: rights that whoever asks has to have, where the log knows of rights.
+    """
     scheme = url.partition(":")[0].lower()
     if scheme == "kafka":
         module = importlib.import_module("farandole.engines.kafka.doctor")
-        found: list[Finding] = await module.examine(url, kinds)
+        found: list[Finding] = await module.examine(url, kinds, wanted)
         return found
+    if wanted is not None:
+        raise BadInput(f"--log {scheme}: knows of no rights; leave the services out, or name a kafka:// log")
     path = sqlite_path(url)
     if path is None:
         raise BadInput(f"--log {scheme}: nothing is to be examined; name a sqlite:/// or a kafka:// log")

@@ -1,4 +1,4 @@
-"""The names of the topics that the library keeps for itself."""
+"""The names that the library keeps for itself: of topics, groups and transactional ids."""
 
 JOURNAL = "farandole.journal"
 MANIFESTS = "farandole.manifests"
@@ -9,6 +9,8 @@ BEGINNINGS = f"{ENGINE}groups"
 """On Kafka: which partitions a group has begun with; compacted."""
 PROOFS = f"{ENGINE}proofs"
 """On Kafka: empty for ever; groups commit positions in it, to prove that their true coordinator answers them."""
+CLIENT = "farandole.client/"
+"""What the transactional ids of who publishes from outside begin with; no service can be called so."""
 
 
 def inbox(service: str, step: str) -> str:

@@ -10,6 +10,21 @@ ENGINE_TOPICS = (TopicSpec(BEGINNINGS, 1, compacted=True), TopicSpec(PROOFS, 1, 
 """What the Kafka engine keeps for itself; made with the others, where services may make none."""
 
 
+Resource = Literal["topic", "group", "transactional-id"]
+
+
+class Right(NamedTuple):
+    """Operations on one resource, or, where `prefixed`, on all whose name begins so; spelled as Kafka does.
+
+    `name`: without the log's namespace; "" and `prefixed` is everything of the namespace.
+    """
+
+    kind: Resource
+    name: str
+    prefixed: bool
+    operations: tuple[str, ...]
+
+
 class Wish(NamedTuple):
     """The topics that should be there, by specification; `domain`: the names of those that hold users' events.
 

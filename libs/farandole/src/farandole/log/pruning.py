@@ -28,6 +28,14 @@ def gone_unhandled(group: str, place: Place, start: int) -> LogError:
     )
 
 
+def gone_handled(group: str, place: Place, end: int) -> LogError:
+    """A group's position lies behind all that the log still has."""
+    return LogError(
+        f"{group} is to go on at {place.topic}/{place.partition}/{place.offset}, but the log ends at {end}: what it "
+        "has handled is gone from there. Restore it, or set the position by hand, knowing that"
+    )
+
+
 def gone_unread(place: Place, start: int) -> LogError:
     """A reader wants what the log has no longer."""
     return LogError(

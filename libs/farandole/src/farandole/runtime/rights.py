@@ -5,28 +5,17 @@ implies DESCRIBE_CONFIGS. Nobody needs a right on the cluster.
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
 
 from farandole.events import topics
+from farandole.log.care import Resource, Right
 from farandole.runtime.declare import AnyStep, Service
 from farandole.runtime.ground import domain_topics
 
-Resource = Literal["topic", "group", "transactional-id"]
+__all__ = ["Right", "rights", "rights_of_administrator", "rights_of_observer"]
+
 _LOOK = frozenset({"DESCRIBE", "DESCRIBE_CONFIGS"})
 """What every topic of the service's ground is asked for: whether it is there, and of the right shape."""
 _IMPLYING = frozenset({"READ", "WRITE"})
-
-
-class Right(NamedTuple):
-    """Operations on one resource, or, where `prefixed`, on all whose name begins so.
-
-    `name`: without the log's namespace; "" and `prefixed` is everything of the namespace.
-    """
-
-    kind: Resource
-    name: str
-    prefixed: bool
-    operations: tuple[str, ...]
 
 
 def rights(service: Service) -> list[Right]:

@@ -9,39 +9,17 @@ import pytest
 
 from farandole.cli import main
 from farandole.cli.codes import Code
+from libs.farandole.tests.unit.cli.making import enter
 
 Capture = pytest.CaptureFixture[str]
-SERVICE = """
-from farandole import Event, Service
-
-
-class Made(Event, type="t.made", key="k"):
-    k: str
-
-
-making = Service("making", accepts=[Made])
-
-
-@making.step
-def make(made: Made) -> None:
-    pass
-"""
 TOPICS = {"farandole.journal", "farandole.manifests", "farandole.control", "making.dlq", "t.made", "making.make.inbox",
           "making.make.state"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    for name in list(os.environ):
-        if name.startswith("FARANDOLE_"):
-            monkeypatch.delenv(name)
     module = f"made_{abs(hash(request.node.name))}"
-    (tmp_path / f"{module}.py").write_text(SERVICE)
-    (tmp_path / "farandole.toml").write_text(
-        f'log = "sqlite:///log.db"\npartitions = 3\n[up]\nservices = ["{module}:making"]\n'
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    enter(tmp_path, module, "sqlite:///log.db", monkeypatch)
     return module
 
 

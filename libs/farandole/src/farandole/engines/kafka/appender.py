@@ -117,8 +117,9 @@ class Appender:
             self._transactor.passed("after-records")
             self._single.flush(3 * TRANSACTION)
             self._transactor.passed("after-commit")
-        except KafkaException as raised:
-            raise _told(error_of(raised)) from raised
+        except (KafkaException, SystemError) as raised:
+            self._single = None  # a fatal error is its last
+            raise _told(error_of(_fatal(raised))) from raised
         if not sent:
             self._single = None
             raise LogUnavailable("a record was not acknowledged in time; see to the brokers, then append it again")
@@ -126,6 +127,11 @@ class Appender:
         if error is not None:
             raise _told(error)
         return [message.offset() or 0]
+
+
+def _fatal(raised: BaseException) -> BaseException:
+    """What the client means: it raises a fatal error and calls back all the same, which the interpreter resents."""
+    return raised.__cause__ or raised if isinstance(raised, SystemError) else raised
 
 
 def _place(places: Sequence[Place | int], number: int) -> Place:

@@ -40,8 +40,9 @@ class Clients:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.security = read_security(address)
-        self.name = f"farandole-{uuid.uuid4().hex[:12]}"
-        """Names this handle to the brokers; the beginning of its transactional ids."""
+        self._drawn = uuid.uuid4().hex[:12]
+        self.name = f"farandole-{self._drawn}"
+        """Names this handle to the brokers."""
         ends.watch()
 
     def _common(self) -> Config:
@@ -59,6 +60,10 @@ class Clients:
             "log_level": 2,
             **for_confluent(self.security),
         }
+
+    def transactional_id(self, whose: str, number: int = 0) -> str:
+        """One that nobody else draws; it begins with whose it is, for a right on that prefix to be enough."""
+        return f"{whose.removesuffix('/')}/{self._drawn}-{number}"
 
     def admin(self) -> AdminClient:
         """For topics, groups and offsets."""
@@ -103,9 +108,12 @@ class Clients:
         level = "read_committed" if stable else "read_uncommitted"
         return Consumer(self._reading(group) | {"isolation.level": level})
 
-    def follower(self) -> Consumer:
-        """Reads partitions that it is told to, without a group; says where they end."""
-        return Consumer(self._reading(f"{self.name}-none") | {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
+    def follower(self, group: str) -> Consumer:
+        """Reads partitions that it is told to, and says where they end; it joins no group.
+
+        `group`: one that this user may ask for, for the client looks for its coordinator all the same.
+        """
+        return Consumer(self._reading(group) | {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
 
     def _reading(self, group: str) -> Config:
         return self._common() | {

@@ -17,9 +17,10 @@ from farandole.engines.kafka.failures import error_of, told_as, unavailable
 from farandole.engines.kafka.greeting import connection, greet
 from farandole.engines.kafka.group_health import Group, clock_findings, group_findings, groups_of, transaction_findings
 from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.right_health import Asker, allowed_by, lacking
 from farandole.engines.kafka.topic_health import Topic, partition_findings, topic_findings
 from farandole.events.errors import LogError
-from farandole.log.care import Finding, Kind, Kinds
+from farandole.log.care import Finding, Kind, Kinds, Right
 
 _ANSWER = 10.0  # seconds
 _FETCH, _FIRST = 1, 4  # Kafka 4.0 no longer takes fetches of a version below 4 (KIP-896)
@@ -32,8 +33,11 @@ class _Scene(NamedTuple):
     names: Names
 
 
-async def examine(url: str, kinds: Kinds) -> list[Finding]:
-    """Everything that can be known without writing. Raises ConfigError for the URL and the environment."""
+async def examine(url: str, kinds: Kinds, wanted: Sequence[Right] | None = None) -> list[Finding]:
+    """Everything that can be known without writing. Raises ConfigError for the URL and the environment.
+
+    `wanted`: the rights that this user needs, where that is known; else it is told what it may not do with each topic.
+    """
     try:
         clients = Clients(read_address(url))
     except LogError as error:  # no token is to be had
@@ -42,7 +46,10 @@ async def examine(url: str, kinds: Kinds) -> list[Finding]:
     findings, servers = await _reached(scene)
     if servers:
         findings += await _told_or_failed("version", lambda: _versions(scene, servers))
-        findings += await _told_or_failed("topics", lambda: _log(scene, kinds))
+        if wanted is not None:
+            asker = Asker(clients, scene.admin, scene.names, servers[0])
+            findings += await _told_or_failed("rights", lambda: lacking(asker, wanted))
+        findings += await _told_or_failed("topics", lambda: _log(scene, kinds, of_all=wanted is None))
     return findings
 
 
@@ -89,7 +96,7 @@ async def _versions(scene: _Scene, servers: Sequence[str]) -> list[Finding]:
     return found or [Finding("version", "ok", f"{len(servers)} brokers are of Kafka 4.0 or newer")]
 
 
-async def _log(scene: _Scene, kinds: Kinds) -> list[Finding]:
+async def _log(scene: _Scene, kinds: Kinds, *, of_all: bool) -> list[Finding]:
     with told_as("the topics can't be listed"):
         metadata = await asyncio.to_thread(scene.admin.list_topics, timeout=_ANSWER)
     inner = {outer: name for outer in metadata.topics if (name := scene.names.inner(outer)) is not None}
@@ -97,19 +104,20 @@ async def _log(scene: _Scene, kinds: Kinds) -> list[Finding]:
     if not described:
         remedy = "start a service, or farandole topics apply; a wrong namespace, or no right to describe, looks alike"
         return [Finding("topics", "warn", "there are no topics", remedy)]
-    told = [name for name, one in described.items() if AclOperation.DESCRIBE_CONFIGS in _allowed(one)]
+    told = [name for name, one in described.items() if AclOperation.DESCRIBE_CONFIGS in allowed_by(one)]
     settings = await settings_of_topics(scene.admin, told)
     kind = kinds(set(inner.values()))
     topics = {name: _topic(inner[name], kind[inner[name]], described[name], settings[name]) for name in told}
     places = [(outer, number) for outer, topic in topics.items() for number in range(topic.partitions)]
     groups = await groups_of(scene.clients, scene.admin, scene.names, places)
+    readable = [place for place in places if AclOperation.READ in allowed_by(described[place[0]])]
     leased = _leased(groups, topics, scene.names)
     return [
-        *await _rights(scene, described, inner, [group.outer for group in groups]),
+        *(await _rights(scene, described, inner, [group.outer for group in groups]) if of_all else ()),
         *topic_findings(topics.values()),
         *partition_findings(leased),
         *await group_findings(scene.admin, groups),
-        *await transaction_findings(scene.clients, scene.admin, places, time.time()),
+        *await transaction_findings(scene.clients, scene.admin, readable, time.time()),
         *await clock_findings(scene.admin, [p for p in places if topics[p[0]].kind == "kept"], time.time()),
     ]
 
@@ -143,20 +151,19 @@ def _led(partition: Any) -> bool:
 async def _rights(
     scene: _Scene, described: dict[str, TopicDescription], inner: dict[str, str], groups: Sequence[str]
 ) -> list[Finding]:
-    """What this user may do with topics and groups; of transactional ids nobody can be asked."""
+    """What this user may do with the topics and groups that are there; of no service it is known what it needs."""
     found = []
     for outer, one in sorted(described.items()):
-        allowed = _allowed(one)
-        lacking = [right.name for right in _NEEDED if right not in allowed]
-        if lacking:
-            said = f"topic {inner[outer]!r}: this user may not {', '.join(lacking)}"
+        allowed = allowed_by(one)
+        missing = [right.name for right in _NEEDED if right not in allowed]
+        if missing:
+            said = f"topic {inner[outer]!r}: this user may not {', '.join(missing)}"
             found.append(Finding("rights", "warn", said, "a service that needs it stops; kafka-acls --topic gives it"))
     for name in await _unreadable(scene.admin, groups):
         said = f"group {name!r}: this user may not READ"
         found.append(Finding("rights", "warn", said, "its step cannot commit; kafka-acls --group gives it"))
-    return found or [
-        Finding("rights", "ok", f"{len(described)} topics and {len(groups)} groups; transactional ids can't be asked")
-    ]
+    said = f"{len(described)} topics and {len(groups)} groups; name services, and theirs are looked at, to the last one"
+    return found or [Finding("rights", "ok", said)]
 
 
 async def _unreadable(admin: AdminClient, groups: Sequence[str]) -> list[str]:
@@ -166,15 +173,9 @@ async def _unreadable(admin: AdminClient, groups: Sequence[str]) -> list[str]:
     found = []
     for name, answer in answers.items():
         try:
-            allowed = _allowed(await asyncio.wrap_future(answer))
+            allowed = allowed_by(await asyncio.wrap_future(answer))
         except KafkaException as raised:
             raise unavailable(f"group {name!r} can't be described", error_of(raised)) from raised
         if AclOperation.READ not in allowed:
             found.append(name)
     return sorted(found)
-
-
-def _allowed(one: Any) -> set[AclOperation]:
-    """What may be done; where the brokers do not say, anything."""
-    said = set(one.authorized_operations or {AclOperation.ALL})
-    return set(AclOperation) if AclOperation.ALL in said else said

@@ -1,7 +1,7 @@
 """Looks at what moves in a log on Kafka: its groups, open transactions, and the clocks; it only reads."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition as Place_
@@ -75,12 +75,7 @@ async def group_findings(admin: AdminClient, groups: Sequence[Group]) -> list[Fi
     found = []
     for group in groups:
         lag = sum(max(0, last[place] - at.offset) for place, at in group.positions.items())
-        gone = [f"{topic}/{number}" for (topic, number), at in group.positions.items()
-                if at.offset < first[topic, number]]  # fmt: skip
-        if gone:
-            said = f"{group.name}: what it owes in {', '.join(gone)} is deleted"
-            remedy = "it stops there; restore the records, or set its positions by hand, knowing what is lost"
-            found.append(Finding("groups", "fail", said, remedy))
+        found += _out_of_the_log(group, first, last)
         if not group.members and lag:
             said = f"{group.name}: nobody works on it, and {lag} offsets wait"
             found.append(Finding("groups", "warn", said, "start its service, or forget it if it is no more"))
@@ -91,6 +86,21 @@ async def group_findings(admin: AdminClient, groups: Sequence[Group]) -> list[Fi
     members = sum(group.members for group in groups)
     said = f"{len(groups)} groups, {members} members, {waiting} offsets not committed"
     return found or [Finding("groups", "ok", said)]
+
+
+def _out_of_the_log(group: Group, first: Mapping[Place, int], last: Mapping[Place, int]) -> list[Finding]:
+    gone = [place for place, at in group.positions.items() if at.offset < first[place]]
+    beyond = [place for place, at in group.positions.items() if at.offset > last[place]]
+    said = {
+        f"{group.name}: what it owes in {_named(gone)} is deleted": gone,
+        f"{group.name}: its position in {_named(beyond)} lies behind the end of the log": beyond,
+    }
+    remedy = "it stops there; restore the records, or set its positions by hand, knowing what is lost"
+    return [Finding("groups", "fail", what, remedy) for what, places in said.items() if places]
+
+
+def _named(places: Sequence[Place]) -> str:
+    return ", ".join(f"{topic}/{number}" for topic, number in places)
 
 
 async def transaction_findings(

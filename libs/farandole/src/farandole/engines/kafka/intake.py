@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from farandole.engines.kafka.failures import unavailable
+from farandole.engines.kafka import astray
 from farandole.engines.kafka.hold import HIGH, LOW, Hold
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.offsets import listed
 from farandole.events.errors import FarandoleError
-from farandole.log.record import Record
+from farandole.log.pruning import gone_handled, gone_unhandled
+from farandole.log.record import Place, Record
 
 _AGAIN = 0.1  # seconds until a lost place is looked up and read from again
 
@@ -25,6 +25,7 @@ class Intake:
     ) -> None:
         self._member, self._admin, self._outer, self._failed = member, admin, outer, failed
         self._turn = 0
+        self._missed = astray.Missed()
 
     def fetch(self, hold: Hold) -> None:
         """Not waited for: the member's thread may itself wait for a lease that only our poller can let go of."""
@@ -56,15 +57,19 @@ class Intake:
                     self._member.go_on(self._outer[topic], hold.lease.partition)
         return records
 
-    async def find_the_way(self, hold: Hold, topic: str, error: KafkaError) -> None:
+    async def find_the_way(self, hold: Hold, topic: str) -> None:
         """Fetch on where it stood: the place may be gone, or the client has forgotten it while leaders changed.
 
-        Raises LogUnavailable where it is gone.
+        Raises LogError where it is gone, or the log stays shorter than that for `astray.HEARS`.
         """
-        place = self._outer[topic], hold.lease.partition
+        number, at = hold.lease.partition, hold.queues[topic].last + 1
+        place = self._outer[topic], number
         first = (await listed(self._admin, [place], OffsetSpec.earliest()))[place]
-        if hold.queues[topic].last + 1 < first:
-            raise unavailable(f"{hold.lease.group} can't go on in {topic!r}", error)
+        if at < first:
+            raise gone_unhandled(hold.lease.group, Place(topic, number, at), first)
+        end = (await listed(self._admin, [place], OffsetSpec.latest(), committed=False))[place]
+        if at > end and self._missed.seconds(place) > astray.HEARS:
+            raise gone_handled(hold.lease.group, Place(topic, number, at), end)
         await asyncio.sleep(_AGAIN)
         if not hold.gone:
             self._fetch_on(hold)

@@ -23,6 +23,7 @@ from farandole.engines.kafka.reader import KafkaReader, as_record, one_record
 from farandole.engines.kafka.subscription import KafkaSubscription, Parts
 from farandole.engines.kafka.transactor import Transactor
 from farandole.events.errors import ConfigError, LogUnavailable
+from farandole.events.topics import CLIENT
 from farandole.log.ports import Capabilities, Clock, Interest, Lease
 from farandole.log.pruning import check_prunable
 from farandole.log.record import NewRecord, Place, Record, Span, TopicPartition, TopicSpec
@@ -54,7 +55,8 @@ class KafkaLog:
         self._catalog = Catalog(self._admin, self._names)
         self._ends = Ends(self._admin)
         self._passed = passed
-        transactor = Transactor(self._clients, "append", self._pass, APPENDING)
+        drawn = self._clients.transactional_id(self._names.outer(CLIENT))
+        transactor = Transactor(self._clients, drawn, self._pass, APPENDING)
         self._appender = Appender(self._clients, self._catalog, self._names, transactor, self.clock)
         self._subscriptions: list[KafkaSubscription] = []
         self._readers: list[KafkaReader] = []

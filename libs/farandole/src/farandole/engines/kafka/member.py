@@ -46,7 +46,7 @@ class Heard(Protocol):
         """All below `offset` has come; nothing more is there for now."""
         ...
 
-    def strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+    def strayed(self, topic: str, partition: int) -> None:
         """The client has lost its place, or the place is gone."""
         ...
 
@@ -164,7 +164,7 @@ class Member:
                 self._heard.ended(message.topic() or "", message.partition() or 0, message.offset() or 0)
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 self._pass_on(good)
-                self._heard.strayed(message.topic() or "", message.partition() or 0, error)
+                self._heard.strayed(message.topic() or "", message.partition() or 0)
             elif not error.retriable() and error.code() not in PASSING:
                 self._heard.failed(error)
         self._pass_on(good)

@@ -17,10 +17,10 @@ _BATCH = 1000
 
 
 class StateReader:
-    """Reads states for one subscription, one at a time, on a thread of its own."""
+    """Reads states for one subscription, one at a time, on a thread of its own. `group`: Kafka's name of its group."""
 
-    def __init__(self, clients: Clients, admin: AdminClient, name: str) -> None:
-        self._clients, self._admin, self._worker = clients, admin, Worker(name)
+    def __init__(self, clients: Clients, admin: AdminClient, group: str, name: str) -> None:
+        self._clients, self._admin, self._group, self._worker = clients, admin, group, Worker(name)
         self._follower: Consumer | None = None
 
     async def rows(self, outer: str, topic: str, partition: int, end: int = 0) -> list[Record]:
@@ -32,7 +32,7 @@ class StateReader:
         first = await listed(self._admin, [place], OffsetSpec.earliest())
         last = await listed(self._admin, [place], OffsetSpec.latest(), committed=False)
         if self._follower is None:
-            self._follower = self._clients.follower()
+            self._follower = self._clients.follower(self._group)
         span = Span(first[place], max(last[place], end))
         return await self._worker.do(read_state, self._follower, outer, topic, partition, span)
 

@@ -66,7 +66,7 @@ class KafkaSubscription:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: FarandoleError | None = None
         self._closed = False
-        self._states = StateReader(parts.clients, parts.admin, f"state-{number}")
+        self._states = StateReader(parts.clients, parts.admin, self._scene.group, f"state-{number}")
         self._member = Member(
             parts.clients.member(self._scene.group, interest.grace),
             list(self._outer.values()),
@@ -74,7 +74,7 @@ class KafkaSubscription:
             interest.grace + MARGIN,
         )
         self._intake = Intake(self._member, parts.admin, self._outer, lambda error: self._tell(self._fail, error))
-        transactor = Transactor(parts.clients, str(number), parts.passed)
+        transactor = Transactor(parts.clients, parts.clients.transactional_id(self._scene.group, number), parts.passed)
         self._committer = Committer(transactor, self._member, parts.names, lambda: list(self._holds.values()))
         self._desk = Desk(self._committer, f"commit-{number}")
         self._pump = Pump(self._committer, self._desk, parts.catalog, self._scene, self._holds)
@@ -215,9 +215,9 @@ class KafkaSubscription:
         """See `Heard.ended`."""
         self._tell(self._on_end, self._inner[topic], partition, offset)
 
-    def strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+    def strayed(self, topic: str, partition: int) -> None:
         """See `Heard.strayed`."""
-        self._tell(self._on_strayed, topic, partition, error)
+        self._tell(self._on_strayed, topic, partition)
 
     def failed(self, error: KafkaError) -> None:
         """See `Heard.failed`. After a login that was refused for a moment the client goes on by itself."""
@@ -276,10 +276,10 @@ class KafkaSubscription:
             hold.queues[topic].end = offset
             self._advancer.arm()
 
-    def _on_strayed(self, topic: str, partition: int, error: KafkaError) -> None:
+    def _on_strayed(self, topic: str, partition: int) -> None:
         hold = self._holds.get(partition)
         if hold is not None and hold.ready and not hold.gone:
-            self._begin(self._intake.find_the_way(hold, self._inner[topic], error))
+            self._begin(self._intake.find_the_way(hold, self._inner[topic]))
 
     def _fail(self, error: FarandoleError) -> None:
         self._failure = self._failure or error

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from farandole.engines.kafka.astray import ends_before
 from farandole.engines.kafka.beginnings import Beginnings
 from farandole.engines.kafka.hold import Claim, Hold
 from farandole.engines.kafka.names import Names
@@ -17,7 +18,7 @@ from farandole.engines.kafka.offsets import Place, listed
 from farandole.engines.kafka.positions import Position, Positions
 from farandole.events.topics import PROOFS
 from farandole.log.ports import Interest, Lease
-from farandole.log.pruning import gone_unhandled
+from farandole.log.pruning import gone_handled, gone_unhandled
 from farandole.log.record import Place as At
 
 
@@ -65,6 +66,7 @@ async def holds(
         await beginnings.check(interest.group, interest.topic, fresh)
     first = await listed(scene.admin, places, OffsetSpec.earliest())
     last = await listed(scene.admin, places, OffsetSpec.latest())
+    await _reached(scene, {place: p.offset for place, p in found.items() if p.offset > last.get(place, p.offset)})
     made = []
     for number in numbers:
         note = _note(found.get((scene.leased, number)))
@@ -77,6 +79,13 @@ async def holds(
         lease = Lease(interest.group, interest.topic, number, note.epoch + 1)
         made.append(Hold(lease, claims[number], start, begun, fresh=number in fresh))
     return made
+
+
+async def _reached(scene: Scene, beyond: Mapping[Place, int]) -> None:
+    """Else a log that lost its end would be skipped as far as it had been read, once it has grown again."""
+    for (topic, number), end in (await ends_before(scene.admin, beyond)).items():
+        at = At(scene.names.inner(topic) or topic, number, beyond[topic, number])
+        raise gone_handled(scene.interest.group, at, end)
 
 
 def _note(position: Position | None) -> Note:

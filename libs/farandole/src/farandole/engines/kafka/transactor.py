@@ -52,12 +52,15 @@ class Offsets(NamedTuple):
 
 
 class Transactor:
-    """Makes transactions, one after the other. `seconds`: after which the brokers end one whose maker is gone."""
+    """Makes transactions, one after the other. `seconds`: after which the brokers end one whose maker is gone.
+
+    `drawn`: what its transactional ids begin with, and nobody else's.
+    """
 
     def __init__(
-        self, clients: Clients, name: str, passed: Callable[[str], None], seconds: float = TRANSACTION
+        self, clients: Clients, drawn: str, passed: Callable[[str], None], seconds: float = TRANSACTION
     ) -> None:
-        self._clients, self._name, self.passed, self._seconds = clients, name, passed, seconds
+        self._clients, self._drawn, self.passed, self._seconds = clients, drawn, passed, seconds
         self._life = 0
         self._producer: Producer | None = None
         self._due = math.inf
@@ -69,14 +72,14 @@ class Transactor:
 
     def successor(self) -> "Transactor":
         """Another one under the same id, for when this one's thread is left behind; beginning, it ends what is open."""
-        heir = Transactor(self._clients, self._name, self.passed, self._seconds)
+        heir = Transactor(self._clients, self._drawn, self.passed, self._seconds)
         heir._life = self._life
         return heir
 
     @property
     def id(self) -> str:
         """The transactional id in use."""
-        return f"{self._clients.name}-{self._name}-{self._life}"
+        return f"{self._drawn}-{self._life}"
 
     def run(
         self, records: Sequence[tuple[str, NewRecord]], offsets: Offsets | None = None, *, places: bool = False

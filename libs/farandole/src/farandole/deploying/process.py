@@ -23,7 +23,7 @@ Capacities = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 class Process(NamedTuple):
-    """`grace`: seconds that what runs is given to end; `ending`: until the pod is killed. `environment`: its own."""
+    """`arguments`: of `farandole`. `environment`: its own variables. `ending`: seconds from the signal to the kill."""
 
     name: str
     role: str

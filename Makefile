@@ -39,7 +39,7 @@ WIPE ?=
 KEEP ?=
 JSON ?=
 
-.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean s3 up down smoke
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean s3 up down smoke k8s
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -134,6 +134,12 @@ schemas: setup  ## write schemas/ from the services, and compare every consumer 
 
 dashboards: setup  ## write deploy/grafana/ and deploy/prometheus/ from the services
 	$(FARANDOLE) dashboards $(SERVICES) --out deploy
+
+# Where the brokers are for pods; the SLA watcher wants a namespace.
+K8S_LOG := kafka://farandole-kafka-bootstrap:9093/eo?security=sasl_ssl
+
+k8s: setup  ## write deploy/kubernetes/ from the services: a kustomize base and its overlays
+	$(FARANDOLE) k8s render $(SERVICES) --log '$(K8S_LOG)' --out deploy/kubernetes
 
 sla-watcher: setup  ## make .venv-sla, the SLA watcher's own environment; docs/sla-watcher.md
 	sh scripts/sla-watcher.sh

@@ -25,6 +25,7 @@ NAMES = [
     "NotFound",
     "ProgramFailed",
     "Published",
+    "Resources",
     "Retry",
     "RetryAfter",
     "Service",

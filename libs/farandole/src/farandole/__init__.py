@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from farandole.events.event import Event
     from farandole.runtime.context import Context
     from farandole.runtime.declare import Service
+    from farandole.runtime.resources import Resources
     from farandole.runtime.retry import Retry
     from farandole.runtime.settings import Settings
 
@@ -53,6 +54,7 @@ __all__ = [
     "NotFound",
     "ProgramFailed",
     "Published",
+    "Resources",
     "Retry",
     "RetryAfter",
     "Service",
@@ -68,6 +70,7 @@ _HOMES = {
     "Context": "runtime.context",
     "Event": "events.event",
     "Published": "client",
+    "Resources": "runtime.resources",
     "Retry": "runtime.retry",
     "Service": "runtime.declare",
     "Settings": "runtime.settings",

@@ -1,4 +1,4 @@
-"""Reads files that people name: regular ones of bounded size, and nothing that could block or never end; syncs."""
+"""Reads files that people name: regular ones of bounded size, nothing that could block or never end; syncs, writes."""
 
 import os
 import stat
@@ -63,6 +63,25 @@ def sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def write_changed(folder: Path, texts: Mapping[str, str], *, what: str) -> list[str]:
+    """Writes those of the texts, by their paths in `folder`, that are not there yet; what it wrote.
+
+    Raises BadInput, beginning with `what`, where that cannot be.
+    """
+    changed = []
+    for name, text in sorted(texts.items()):
+        path = folder / name
+        try:
+            if path.is_file() and path.read_text(encoding="utf-8") == text:
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"{what}: {path} cannot be written: {error}; name another folder") from error
+        changed.append(name)
+    return changed
 
 
 def _bounded(file: FileIO, path: Path, what: str, limit: int) -> bytes:

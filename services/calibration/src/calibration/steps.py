@@ -2,9 +2,9 @@
 
 from calibration.events import TileCalibrated, TileExtracted
 from calibration.reflectance import calibrate_tile
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 
-service = Service("calibration", version="0.1.0")
+service = Service("calibration", version="0.1.0", resources=Resources(cpu="1", memory="256Mi"))
 
 
 @service.step(retry=Retry(attempts=4, terminal=(ValueError,)))

@@ -7,9 +7,9 @@ from catalogue.events import CogWritten, ProductCatalogued, QuicklookRendered
 from catalogue.events import Origin as ReportedOrigin
 from catalogue.item import ITEM, PRODUCT, QUICKLOOK, Interval, Origin, build_item
 from catalogue.shelf import place_product
-from farandole import Context, Retry, Service, Settings
+from farandole import Context, Resources, Retry, Service, Settings
 
-service = Service("catalogue", version="0.1.0")
+service = Service("catalogue", version="0.1.0", resources=Resources(cpu="250m", memory="256Mi"))
 
 
 class CatalogueSettings(Settings, env_prefix="CATALOGUE_"):

@@ -2,9 +2,9 @@
 
 from cog.events import CogWritten, SceneMosaicked
 from cog.write import NotCloudOptimised, write_cog
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 
-service = Service("cog", version="0.1.0")
+service = Service("cog", version="0.1.0", resources=Resources(cpu="1", memory="512Mi"))
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 

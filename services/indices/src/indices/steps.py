@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numexpr
 
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 from indices.events import TileIndexed, TileMasked
 from indices.product import index_tile
 
-service = Service("indices", version="0.1.0")
+service = Service("indices", version="0.1.0", resources=Resources(cpu="1", memory="256Mi"))
 
 
 @service.resource

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from farandole import Asset, Context, Retry, Service, Settings
+from farandole import Asset, Context, Resources, Retry, Service, Settings
 from ingest.events import Band, Origin, SceneReceived, SceneRejected, SceneValidated
 from ingest.jp2 import is_jpeg2000
 from ingest.sensors import Sensor, load_sensors
 from ingest.validation import RejectedScene, needed_bands, validate_scene
 
-service = Service("ingest", version="0.1.0", accepts=[SceneReceived])
+service = Service("ingest", version="0.1.0", accepts=[SceneReceived], resources=Resources(cpu="1", memory="512Mi"))
 
 
 class IngestSettings(Settings, env_prefix="INGEST_"):

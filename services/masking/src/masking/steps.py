@@ -1,10 +1,10 @@
 """The service: a calibrated tile gets its cloud mask."""
 
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 from masking.events import TileCalibrated, TileMasked
 from masking.mask import mask_tile
 
-service = Service("masking", version="0.1.0")
+service = Service("masking", version="0.1.0", resources=Resources(cpu="1", memory="256Mi"))
 
 
 @service.step(retry=Retry(attempts=4, terminal=(ValueError,)))

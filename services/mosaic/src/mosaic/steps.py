@@ -1,10 +1,10 @@
 """The service: all tiles of a scene become one mosaic."""
 
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 from mosaic.events import SceneMosaicked, TileIndexed
 from mosaic.merge import SceneGrid, merge_tiles
 
-service = Service("mosaic", version="0.1.0")
+service = Service("mosaic", version="0.1.0", resources=Resources(cpu="500m", memory="512Mi"))
 
 
 @service.step(concurrency=2, retry=Retry(attempts=4, terminal=(ValueError,)))

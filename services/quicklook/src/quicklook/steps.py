@@ -1,10 +1,10 @@
 """The service: a mosaic becomes a picture."""
 
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 from quicklook.events import QuicklookRendered, SceneMosaicked
 from quicklook.render import render_quicklook
 
-service = Service("quicklook", version="0.1.0")
+service = Service("quicklook", version="0.1.0", resources=Resources(cpu="500m", memory="256Mi"))
 
 
 @service.step(concurrency=2, retry=Retry(attempts=4, terminal=(ValueError,)))

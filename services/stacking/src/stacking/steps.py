@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 from stacking.events import SceneStacked, SceneValidated
 from stacking.stack import StackError, stack_bands
 
 PROGRAM_TIMEOUT = 600.0
 """Seconds that one external program may take."""
 
-service = Service("stacking", version="0.1.0")
+service = Service("stacking", version="0.1.0", resources=Resources(cpu="1", memory="512Mi"))
 
 
 # In a thread: the work is done by programs, which have processes and timeouts of their own.

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import rasterio
 
-from farandole import Context, Retry, Service
+from farandole import Context, Resources, Retry, Service
 from tiling.events import Scene, SceneStacked, TileExtracted
 from tiling.extract import extract_tiles
 from tiling.windows import HALO, Tile, plan_tiles
 
-service = Service("tiling", version="0.1.0")
+service = Service("tiling", version="0.1.0", resources=Resources(cpu="500m", memory="256Mi"))
 
 
 @service.step(concurrency=2, retry=Retry(attempts=4, terminal=(ValueError,)))

@@ -13,6 +13,7 @@ from farandole.cli.services import TargetsArgument, chosen_services, topology_of
 from farandole.config import Loaded
 from farandole.engines.open import open_log
 from farandole.events.errors import BadInput, ConfigError
+from farandole.files import write_changed
 from farandole.fold import Topology
 from farandole.log.manifests import read_manifests
 
@@ -37,7 +38,7 @@ def dashboards(
             raise
         raise ConfigError("dashboards need an extra: pip install 'farandole-observe[dashboards]'") from error
     topology = _declared_in(loaded) if log is not None else topology_of(chosen_services(targets, loaded))
-    changed = documents.write(out, documents.documents(topology))
+    changed = write_changed(out, documents.documents(topology), what="--out")
     if as_json:
         emit({"folder": str(out), "written": changed})
         return

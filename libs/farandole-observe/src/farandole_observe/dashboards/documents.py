@@ -1,12 +1,10 @@
 """Every file that is made from a topology, by its path below the folder in which they stand."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from farandole.events.errors import BadInput
 from farandole.fold import Topology
 from farandole_observe.dashboards.fleet import fleet
 from farandole_observe.dashboards.letters import letters
@@ -34,19 +32,3 @@ def documents(topology: Topology) -> dict[str, str]:
 
 def _yaml(document: Mapping[str, Any]) -> str:
     return _HEAD + yaml.safe_dump(document, sort_keys=False, width=1000, allow_unicode=True)
-
-
-def write(folder: Path, made: Mapping[str, str]) -> list[str]:
-    """Writes what differs from what is there; its paths. Raises BadInput where that cannot be."""
-    changed = []
-    for name, text in sorted(made.items()):
-        path = folder / name
-        try:
-            if path.is_file() and path.read_text(encoding="utf-8") == text:
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"--out: {path} cannot be written: {error}; name another folder") from error
-        changed.append(name)
-    return changed

@@ -24,6 +24,7 @@ COMMANDS = (
     "dlq",
     "topics",
     "schemas",
+    "k8s",
     "asset",
     "log",
     "doctor",

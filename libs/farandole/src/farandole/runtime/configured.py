@@ -31,10 +31,10 @@ def _kinds(service: Service, step: AnyStep) -> Iterator[type[BaseSettings]]:
     while asked:
         name, _ = asked.popitem()
         seen.add(name)
-        for parameter, hint in inspect.get_annotations(service.resources[name].open, eval_str=True).items():
+        for parameter, hint in inspect.get_annotations(service.provided[name].open, eval_str=True).items():
             if isinstance(hint, type) and issubclass(hint, BaseSettings):
                 yield hint
-            elif parameter in service.resources and parameter not in seen:
+            elif parameter in service.provided and parameter not in seen:
                 asked[parameter] = None
 
 

@@ -10,6 +10,7 @@ from farandole.events.durations import seconds
 from farandole.events.errors import ConfigError, DeclarationError
 from farandole.events.event import Event
 from farandole.runtime.bind import Signature, read_signature, refuse
+from farandole.runtime.resources import Resources
 from farandole.runtime.retry import Retry
 
 P = ParamSpec("P")
@@ -75,14 +76,16 @@ class Resource:
 class Service:
     """A deployable set of steps. `accepts`: event classes that come from outside and that this service owns.
 
-    `version` names the code that runs, in manifests and facts.
+    `version` names the code that runs, in manifests and facts. `resources`: what one process of it needs of a
+    machine. `provided`: what its steps may ask for by name.
     """
 
     name: str
     version: str = "0"
     accepts: Sequence[type[Event]] = ()
+    resources: Resources = field(default_factory=Resources)
     steps: dict[str, AnyStep] = field(default_factory=dict, init=False)
-    resources: dict[str, Resource] = field(default_factory=dict, init=False)
+    provided: dict[str, Resource] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         _check_name("service", self.name)
@@ -121,10 +124,10 @@ class Service:
     def resource(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Declare a resource: a generator that yields it once (opened once a worker process) and closes after."""
         name = fn.__name__
-        if name in self.resources:
+        if name in self.provided:
             raise DeclarationError(f"service {self.name}: resource {name!r} is declared twice; rename one")
         is_async = inspect.isasyncgenfunction(fn) or inspect.iscoroutinefunction(fn)
-        self.resources[name] = Resource(name, fn, is_async)
+        self.provided[name] = Resource(name, fn, is_async)
         return fn
 
     def _declare(self, fn: Callable[..., Any], options: dict[str, Any]) -> AnyStep:
@@ -133,10 +136,10 @@ class Service:
         label = f"{self.name}/{name}"
         if name in self.steps:
             raise refuse(label, fn, "is declared twice", "rename one, or give name=")
-        signature = read_signature(label, fn, set(self.resources))
+        signature = read_signature(label, fn, set(self.provided))
         policy = _policy(label, fn, signature, options)
         for resource in signature.resources:
-            if self.resources[resource].is_async and policy.runs != "async":
+            if self.provided[resource].is_async and policy.runs != "async":
                 cure = "make the step async, or the resource a plain generator"
                 raise refuse(label, fn, f"takes the async resource {resource!r} but runs in a {policy.runs}", cure)
         step = Step(self.name, name, fn, signature, policy)

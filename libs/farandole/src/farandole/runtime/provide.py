@@ -60,7 +60,7 @@ class Provided:
             return self._values[name]
         if name in asking:
             raise DeclarationError(f"service {self._service.name}: resources ask for each other: {asking}")
-        resource = self._service.resources[name]
+        resource = self._service.provided[name]
         arguments = {}
         for parameter, hint in inspect.get_annotations(resource.open, eval_str=True).items():
             if parameter == "return":

@@ -15,7 +15,7 @@ def with_bodies(service: Service, bodies: Mapping[str, Callable[..., Any]]) -> S
     """
     if strange := [name for name in bodies if name not in service.steps]:
         raise ConfigError(f"service {service.name} has no step {strange[0]!r}; it has {', '.join(service.steps)}")
-    copy = Service(service.name, version=service.version, accepts=service.accepts)
-    copy.resources = service.resources
+    copy = Service(service.name, version=service.version, accepts=service.accepts, resources=service.resources)
+    copy.provided = service.provided
     copy.steps = {name: replace(step, fn=bodies.get(name, step.fn)) for name, step in service.steps.items()}
     return copy

@@ -1,0 +1,1 @@
+"""Kubernetes: the manifests hold together, and are what Kubernetes and the operators take."""

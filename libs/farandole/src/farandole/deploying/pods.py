@@ -101,7 +101,7 @@ def _container(process: Process, site: Site) -> dict[str, Any]:
 def _sources(process: Process, site: Site) -> list[dict[str, Any]]:
     """What all are told, and then what a user may tell one service, or all that fetch assets."""
     own = {"name": f"{process.name}-settings", "optional": True}
-    sources = [{"configMapRef": {"name": OURS}}, {"configMapRef": own}, {"secretRef": own}]
+    sources: list[dict[str, Any]] = [{"configMapRef": {"name": OURS}}, {"configMapRef": own}, {"secretRef": own}]
     return [*sources, {"configMapRef": {"name": ASSETS, "optional": True}}] if _fetches(process, site) else sources
 
 

@@ -89,7 +89,7 @@ class Bucket:
         for start in range(0, found.size, PART):
             with self._asking():
                 options: Any = {"range": (start, min(start + PART, found.size))}
-                if found.etag:
+                if found.etag and not found.etag.startswith("W/"):  # a weak one matches nothing
                     options["if_match"] = f'"{found.etag}"'
                 chunk = bytes(obstore.get(self._store, found.key, options=options).bytes())
             yield chunk

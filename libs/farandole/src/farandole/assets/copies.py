@@ -69,9 +69,13 @@ class Copies:
         self._open()
         mine = self._mine / wanted.digest
         with self._lock(wanted.digest):
-            if not self._have(mine, wanted):
-                self._fill(mine, wanted, fetch)
-            self._counts[wanted.digest] = self._counts.get(wanted.digest, 0) + 1
+            try:
+                if not self._have(mine, wanted):
+                    self._fill(mine, wanted, fetch)
+                self._counts[wanted.digest] = self._counts.get(wanted.digest, 0) + 1
+            finally:
+                if wanted.digest not in self._counts:
+                    mine.unlink(missing_ok=True)  # else a copy that nobody holds could never go
         return mine
 
     def release(self, path: Path) -> None:

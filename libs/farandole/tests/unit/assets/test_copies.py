@@ -129,6 +129,11 @@ def test_a_fetch_that_fails_leaves_nothing(elsewhere: Elsewhere, tmp_path: Path)
         copies.hold(elsewhere.wanted(1), failing)
     assert list((tmp_path / "tmp").iterdir()) == []
     assert kept(tmp_path) == 0
+    copies.release(elsewhere.take(copies, 1))
+    with pytest.raises(AssetMissing):
+        copies.hold(elsewhere.wanted(1)._replace(size=1), failing)
+    [place] = (tmp_path / "sha256").glob("??/*")
+    assert place.stat().st_nlink == 1, "held by nobody"
     assert elsewhere.take(copies, 1).read_bytes() == elsewhere.content(1)
 
 

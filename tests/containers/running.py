@@ -18,6 +18,7 @@ HARDENED = (
 )
 DATA = "/var/lib/farandole"
 LOG = f"sqlite:///{DATA}/log.db"
+NEEDED = {"CATALOGUE_SHELF": f"{DATA}/products"}  # settings without which a service refuses to start
 PATIENCE = 120.0  # seconds until something that has to happen has happened, on a busy machine
 GRACE = 60  # seconds that a container has to end
 

@@ -39,7 +39,7 @@ WIPE ?=
 KEEP ?=
 JSON ?=
 
-.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean s3 up down smoke k8s
+.PHONY: help setup check format test demo kafka bench bench-kafka bench-observe soak-kafka chaos chaos-kafka hunt-kafka silence-kafka rehearsal proofs schemas dashboards sla-watcher wheels images lock clean s3 up down smoke k8s bench-scale simulate
 
 help:  ## this list
 	@echo "usage: make TARGET"
@@ -101,6 +101,13 @@ bench-observe: setup  ## measure what it costs to see: folding, being up to date
 bench-kafka: setup  ## measure on a real Kafka, beside raw clients and other frameworks; exit 1 where a bar is missed
 	sh tests/bench_kafka/peers.sh
 	$(PY) -m tests.bench_kafka
+
+bench-scale: setup  ## measure on a real Kafka what an event, a fact, a byte and a commit cost: the figures of docs/scale.md
+	$(PY) -m tests.bench_scale
+	$(PY) -m scripts.scale --write docs/scale.md
+
+simulate: setup  ## a simulated dance beside what was measured, and beyond it: to 100,000 events/s
+	$(PY) -m scripts.scale.simulate $(if $(JSON),--json)
 
 soak-kafka: setup  ## half of what a hop on a real Kafka can do, for MINUTES=30; exit 1 where something grows
 	$(PY) -m tests.bench_kafka.soak --minutes $(MINUTES)

@@ -66,12 +66,13 @@ class Process(_Part):
 
 class Latency(_Part):
     """Seconds. Quantiles, evenly spaced from 0 to 1, of a commit that follows a pause, and of one that follows another
-    at once; `each`: that a delivery adds to it; what publishing and reading take beside; and what the measuring clients
-    took of the CPU, an event.
+    at once; `first`, `each`: of a service that always has something to commit, the first delivery of a commit and each
+    further one; what publishing and reading take beside; and what the measuring clients took of the CPU, an event.
     """
 
     alone: tuple[Some, ...] = Field(min_length=2)
     again: tuple[Some, ...] = Field(min_length=2)
+    first: Some
     each: Some
     outside: Some
     watching: Some
@@ -109,13 +110,10 @@ class Flood(_Part):
 
 
 class Coefficients(_Part):
-    """All of it. `service`: cores that a process takes; `interpreter`: of its one interpreter, which bounds it.
-    `replica`: of the brokers, for each copy beyond the first. `residuals`: the largest of each fit, relative.
-    """
+    """All of it. `replica`: of the brokers, for each copy beyond the first. `residuals`: the largest of each fit."""
 
     about: Mapping[str, Any]
     service: Work
-    interpreter: Work
     broker: Work
     replica: Work
     disk: Disk
@@ -127,6 +125,15 @@ class Coefficients(_Part):
     full: tuple[Full, ...]
     floods: tuple[Flood, ...]
     residuals: Mapping[str, float]
+
+
+ALONE = 3.0
+"""Load of the machine that the bench makes by itself, at the most."""
+
+
+def alone(found: Coefficients) -> bool:
+    """Whether nothing else ran while these were measured; else the clock told the others' work, too."""
+    return min(found.about["load"]) <= ALONE
 
 
 def load(path: Path = FILE) -> Coefficients:

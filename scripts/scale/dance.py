@@ -3,7 +3,7 @@
 Same seed, same figures. A hop's topic has as many partitions as the one before it, and an event keeps its key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -52,12 +52,14 @@ class Hop:
 
 
 class Dance:
-    """Runs when told to. `delays`: seconds from the publishing to the end of the last hop, each with a count."""
+    """Runs when told to. `delays`: seconds from the publishing to the end of the last hop, each with a count.
+    `delivered`: events that came through; `counted`: those after it was warm.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.clock = setting, Clock()
         self.delays: list[tuple[float, int]] = []
-        self.delivered = 0
+        self.delivered = self.counted = 0
         shared = Cores(self.clock, setting.cores)
         self.brokers = Cores(self.clock, setting.broker_cores) if setting.broker_cores else shared
         self._shared = None if setting.broker_cores else shared
@@ -172,18 +174,30 @@ class Dance:
             if lot.seen >= setting.warm:
                 hop.delays.append((now - lot.seen, len(lot.origins)))
             going.setdefault(partition.number, []).extend(lot.origins)
-        for partition_number, origins in going.items():
-            if following is None:
-                self.delivered += len(origins)
-                self.delays += [(now - origin, 1) for origin in origins if origin >= setting.warm]
-            else:
-                there = following.partitions[partition_number]
-                there.queue.append(Lot(now, origins))
-                if there.holder is not None:
-                    self.clock.after(setting.costs.reading, there.holder.poll)
+        if following is None:
+            self._through(now, going.values())
+        else:
+            self._pass_on(following, going)
         if self._shared is not None and number == 0 and setting.costs.watching:
             count = sum(map(len, going.values()))
             self._shared.work(count * setting.costs.watching, _nothing)
+
+    def _through(self, now: float, lots: Iterable[list[float]]) -> None:
+        warm = self.setting.warm
+        for origins in lots:
+            self.delivered += len(origins)
+            self.counted += len(origins) if now >= warm else 0
+            self.delays += [(now - origin, 1) for origin in origins if origin >= warm]
+
+    def _pass_on(self, following: Hop, lots: Mapping[int, list[float]]) -> None:
+        holders: dict[int, Process] = {}
+        for number, origins in lots.items():
+            there = following.partitions[number]
+            there.queue.append(Lot(self.clock.now, origins))
+            if there.holder is not None:
+                holders[id(there.holder)] = there.holder
+        for holder in holders.values():
+            self.clock.after(self.setting.costs.reading, holder.poll)
 
     def _look(self, number: int) -> None:
         hop, now = self.hops[number], self.clock.now

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.scale.coefficients import Coefficients, Work
+from scripts.scale.coefficients import Coefficients, Work, alone
 from scripts.scale.need import SMALLEST, Model, Workload
 from scripts.scale.simulate import Simulated, healed, row_of
 
@@ -49,8 +49,8 @@ def long(found: Coefficients, got: Simulated) -> Mapping[str, str]:
             [
                 (
                     each.what,
-                    f"{each.measured:,.3g} {each.unit}",
-                    f"{each.simulated:,.3g} {each.unit}",
+                    f"{_short(each.measured)} {each.unit}",
+                    f"{_short(each.simulated)} {each.unit}",
                     f"{each.off:+.0%}",
                 )
                 for each in got.agreements
@@ -99,10 +99,11 @@ def stale(text: str, found: Coefficients) -> list[str]:
 def _measured(found: Coefficients) -> str:
     about = found.about
     load = ", ".join(f"{value:.1f}" for value in about["load"])
+    beside = "" if alone(found) else "**Something else ran meanwhile: latencies are too long, and costs too high.** "
     return (
-        f"Measured by `{about['command']}` at commit {about['commit']} in {about['seconds']} s\n"
-        f"on {about['machine']}, Python {about['python']}, Kafka {about['kafka']}; load of the machine at the end\n"
-        f"{load} (1, 5, 15 min; below 2 where nothing else ran)."
+        f"{beside}Measured by `{about['command']}`\nat commit {about['commit']} in {about['seconds']} s "
+        f"on {about['machine']}, Python {about['python']}, Kafka {about['kafka']};\n"
+        f"load of the machine at the end: {load} (1, 5 and 15 minutes)."
     )
 
 
@@ -119,7 +120,6 @@ def _costs(found: Coefficients) -> str:
     )
     rows = [
         ("a hop, of the service's cores", _work(found.service)),
-        ("a hop, of the service's one interpreter", _work(found.interpreter)),
         ("a hop, of the brokers' cores, one copy", _work(found.broker)),
         ("the same, each further copy", _work(found.replica)),
         ("so one process bears at most", ", ".join(most)),
@@ -160,6 +160,7 @@ def need(model: Model, workload: Workload) -> dict[str, str]:
     return {
         "processes of each of 5 steps": f"{layout.processes:,}",
         "partitions of each topic": f"{layout.partitions:,}",
+        "partitions of the journal": f"{layout.journal:,}",
         "copies of partitions, of the whole cluster": f"{load.copies:,}",
         "brokers": f"{layout.brokers:,}",
         "projectors": f"{layout.projectors:,}",
@@ -186,12 +187,17 @@ def _limits(found: Coefficients) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |".replace("| --- |", "|---|") for cells in lines)
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (heads, *rows))
+    return "\n".join((head, f"|{'---|' * len(heads)}", *body))
 
 
 def _micro(seconds: float) -> str:
-    return f"{1e6 * seconds:,.3g} µs"
+    return f"{_short(1e6 * seconds)} µs"
+
+
+def _short(value: float) -> str:
+    """Three digits, and what lies above them."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _p50(quantiles: Sequence[float]) -> str:

@@ -42,7 +42,7 @@ def figures(dance: Dance) -> Figures:
     busy = [process.busy / seconds for process in processes]
     hops = [pair for hop in dance.hops for pair in hop.delays]
     return Figures(
-        rate=dance.delivered / seconds,
+        rate=dance.counted / (seconds - dance.setting.warm),
         hop_p50=percentile(hops, 0.5),
         hop_p99=percentile(hops, 0.99),
         whole_p50=percentile(dance.delays, 0.5),

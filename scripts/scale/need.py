@@ -4,11 +4,10 @@ The formulas, with their reasons, stand in docs/scale.md. Rates are a second, si
 """
 
 import math
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from scripts.scale.coefficients import Coefficients, Work
+from scripts.scale.coefficients import Coefficients
 
 DAY = 86_400
 POLL = 500
@@ -69,15 +68,16 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is put up: processes of each step, partitions of each topic, brokers, projectors."""
+    """What is put up: processes of each step, partitions of each topic, and of the journal, brokers, projectors."""
 
     processes: int
     partitions: int
+    journal: int
     brokers: int
     projectors: int
 
 
-SMALLEST = Layout(processes=1, partitions=4, brokers=3, projectors=1)
+SMALLEST = Layout(processes=1, partitions=4, journal=4, brokers=3, projectors=1)
 """What one begins with."""
 
 
@@ -114,7 +114,7 @@ class Model:
         if rate <= 0:
             return 0.0, 0.0
         latency = self.found.latency
-        first, each = statistics.fmean(latency.again), latency.each
+        first, each = latency.first, latency.each
         batch = 1.0
         for _ in range(_STEPS):  # what a commit takes adds to how long it lasts: Newton's way to where both agree
             came = rate * (first + (batch - 1) * each)
@@ -124,14 +124,8 @@ class Model:
         return batch, rate / batch
 
     def busy(self, rate: float, workload: Workload) -> float:
-        """The share of its interpreter that a process uses which handles `rate`; above 1, it falls behind."""
-        return self._of_process(self.found.interpreter, rate, workload)
-
-    def cores(self, rate: float, workload: Workload) -> float:
-        """What such a process takes of the machine: the clients' compiled threads need no interpreter."""
-        return self._of_process(self.found.service, rate, workload)
-
-    def _of_process(self, work: Work, rate: float, workload: Workload) -> float:
+        """The cores that a process takes which handles `rate`; it has one interpreter, so above 1 it falls behind."""
+        work = self.found.service
         grouped = workload.gathered / workload.hops * self.found.member.service
         own = work.of(commits=self.cycle(rate)[1], events=rate, size=workload.size)
         return work.second + own + rate * (workload.work + grouped)
@@ -147,8 +141,8 @@ class Model:
         processes = max(1, math.ceil(workload.rate / each))
         facts = workload.rate * (workload.hops + workload.gathered)
         projectors = max(1, math.ceil(facts / (ground.full * self.found.tables[ground.database].rate)))
-        partitions = _even(max(SMALLEST.partitions, projectors, 2 * processes), processes)
-        layout = Layout(processes, partitions, ground.replication, projectors)
+        partitions = _even(max(SMALLEST.partitions, 2 * processes), processes)
+        layout = Layout(processes, partitions, max(SMALLEST.journal, projectors), ground.replication, projectors)
         while (brokers := self._brokers(workload, layout)) > layout.brokers:  # each more has to stand by, too
             layout = replace(layout, brokers=brokers)
         return layout
@@ -177,7 +171,7 @@ class Model:
         return Load(
             batch=batch,
             commits=steps * commits,
-            service=steps * self.cores(each, workload),
+            service=steps * self.busy(each, workload),
             broker=self._broker(workload, layout, commits),
             inward=written,
             outward=read + written / ground.replication * beyond,
@@ -185,7 +179,7 @@ class Model:
             kept=written * DAY * ground.days,
             facts=facts,
             tables=facts * found.tables[ground.database].fact * DAY,
-            copies=self._topics(workload) * layout.partitions * ground.replication,
+            copies=self._partitions(workload, layout) * ground.replication,
             connections=steps * found.process.connections * layout.brokers,
             memory=steps * (found.process.memory + layout.partitions / layout.processes * found.process.partition),
         )
@@ -235,7 +229,7 @@ class Model:
         def spread(partitions: float) -> float:
             return partitions * (1 - (1 - 1 / partitions) ** batch) if partitions >= 1 else batch
 
-        return spread(layout.partitions / layout.processes) + spread(layout.partitions)
+        return spread(layout.partitions / layout.processes) + spread(layout.journal)
 
     def _written(self, workload: Workload, commits: float) -> float:
         """Bytes a second, all copies: what comes from outside, what each hop adds, and the facts of both."""
@@ -246,9 +240,9 @@ class Model:
         return self.ground.replication * (events + facts + members + commits * disk.commit)
 
     @staticmethod
-    def _topics(workload: Workload) -> int:
-        """Of events, dead letters of each step, the journal; for groups an inbox and a state of the step."""
-        return workload.hops + 1 + workload.hops + 1 + (2 if workload.gathered else 0)
+    def _partitions(workload: Workload, layout: Layout) -> int:
+        """Of events, of each step's state, inbox and dead letters, of the journal."""
+        return (workload.hops + 1 + 3 * workload.hops) * layout.partitions + layout.journal
 
 
 def _even(partitions: int, processes: int) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from scripts.scale.coefficients import Coefficients, Point
@@ -13,13 +14,16 @@ from scripts.scale.streams import shares
 
 SIZE = 300.0
 KEYS = 10_000
+ERRORS = {"as fast as it goes": 0.25, "commits": 0.5, "p50": 0.5}
+"""By kind of point, how far the simulation may be off where nothing else runs; p99 and lag are only shown."""
 _FED_SECONDS = 20.0
 _FULL_SECONDS = 4.0
 _OVER = 2.0  # times what a process bears: it is never idle
-_WIDE_SECONDS = 3.0
+_WIDE_SECONDS = 2.5
+_DRAIN = 30.0
 LOADS = (0.5, 0.7, 0.9)
 """Shares of what all processes bear together, at which something fails."""
-WORK = 0.001
+WORK = 0.002
 """Seconds of a core that the step takes for an event where something fails."""
 _FAILS = 5.0  # seconds from the beginning
 _SOAK_TICK = 0.02  # seconds between two moments at which `make soak-kafka` sends
@@ -59,7 +63,7 @@ class Failure(NamedTuple):
 
 def costs(found: Coefficients, *, size: float = SIZE, replication: int = 1, work: float = 0.0) -> Costs:
     """As the simulation takes them; `work`: seconds of a core that the step itself takes."""
-    one, inner, latency = found.broker, found.interpreter, found.latency
+    one, inner, latency = found.broker, found.service, found.latency
     further = replication - 1
 
     def broker(name: str) -> float:
@@ -159,13 +163,17 @@ def wide(found: Coefficients, rate: float, processes: int, *, hops: int = 5, ske
     setting = Setting(
         rate,
         costs(found, replication=ground.replication),
-        shares=shares(4 * processes, keys=KEYS, skew=skew),
+        shares=shares(2 * processes, keys=KEYS, skew=skew),
         hops=hops,
         processes=processes,
         broker_cores=math.floor(brokers * ground.cores),
         seconds=_WIDE_SECONDS,
     )
-    return Wide(processes, skew, figures(Dance(setting).run()))
+    dance = Dance(setting).run()
+    got = figures(dance)
+    through = dance.run(setting.seconds + _DRAIN).delays  # those under way count, too
+    p50, p99 = (percentile(through, share) for share in (0.5, 0.99))
+    return Wide(processes, skew, replace(got, whole_p50=p50, whole_p99=p99))
 
 
 def failures(found: Coefficients, *, processes: int = 4) -> list[Failure]:

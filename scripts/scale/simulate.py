@@ -68,7 +68,7 @@ def show(got: Simulated, rate: float, console: Console) -> None:
     """Tables and a picture."""
     agreed = Table("what", "measured", "simulated", "off", "measured by", title="This machine")
     for each in got.agreements:
-        values = (f"{value:,.3g} {each.unit}" for value in (each.measured, each.simulated))
+        values = (f"{value:,.1f} {each.unit}" for value in (each.measured, each.simulated))
         agreed.add_row(each.what, *values, f"{each.off:+.0%}", each.source)
     console.print(agreed)
     for name, which in (("p50", "hop_p50"), ("p99", "hop_p99")):

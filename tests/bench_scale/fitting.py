@@ -28,6 +28,7 @@ from tests.bench_scale.tables import Folded
 
 QUANTILES = 41
 """Evenly spaced ones that are kept of a distribution."""
+_CROWDED = 2.0  # deliveries of a commit above which there is always something to commit
 _OUTPUTS = 2  # partitions that a hop's commit writes to: the output's and the journal's
 
 T = TypeVar("T")
@@ -80,10 +81,6 @@ def coefficients(found: Measured, about: Mapping[str, object]) -> Coefficients:
     one, three = found.one, found.three
     resting = _median([each.cores for each in found.stands if each.partitions == 1])
     service = _service(one, resting)
-    pace = fit(
-        [{"event": 1.0, "byte": size} for size in _sizes(one)], [1 / _rate(runs) for runs in _sizes(one).values()]
-    )
-    interpreter = Work(second=resting, commit=service.costs.get("commit", 0.0), **pace.costs)
     brokers, of_three = _brokers(one), _brokers(three)
     broker = Work(second=one.idle, **brokers.costs)
     beyond = {name: max(0.0, value - brokers.costs.get(name, 0.0)) / 2 for name, value in of_three.costs.items()}
@@ -91,20 +88,18 @@ def coefficients(found: Measured, about: Mapping[str, object]) -> Coefficients:
     return Coefficients(
         about=dict(about),
         service=Work(second=resting, **service.costs),
-        interpreter=interpreter,
         broker=broker,
         replica=Work(**beyond),
         disk=disk,
         member=_member(found.grouped),
         tables=_tables(found.folded),
         process=_process(found.stands),
-        latency=_latency(found, interpreter),
+        latency=_latency(found, Work(**service.costs)),
         points=_points(one),
         full=_full(one),
         floods=_floods(one),
         residuals={
             "service": service.residual,
-            "interpreter": pace.residual,
             "broker": brokers.residual,
             "brokers of three": of_three.residual,
         },
@@ -255,26 +250,31 @@ def _process(runs: Sequence[Stands]) -> Process:
     return Process(memory=least - few * each, partition=each, connections=connections)
 
 
-def _latency(found: Measured, interpreter: Work) -> Latency:
+def _latency(found: Measured, service: Work) -> Latency:
     alone = sorted(seconds for run in found.paced for seconds in run.times)
     again = sorted(
         s for run in found.one.flooded if (run.producers, run.partitions) == (1, _OUTPUTS) for s in run.times
     )
     points = _points(found.one)
-    slowest = min(points, key=lambda point: point.rate)
-    own = interpreter.of(commits=1, events=1, size=SIZE)
-    first = statistics.mean(again)
-    crowded = [point for point in points if point.rate > 2 * point.commits]  # several deliveries a commit
-    each = [(1 / point.commits - first) / (point.rate / point.commits) for point in crowded]
+    slowest, fastest = (pick(points, key=lambda point: point.rate) for pick in (min, max))
+    pace = cycle(points, _full(found.one))
     return Latency(
         alone=_quantiles(alone),
         again=_quantiles(again),
-        each=max(0.0, _median(each)) if each else 0.0,
-        outside=max(0.0, slowest.p50 - statistics.median(alone) - own),
-        watching=_median([run.spent.own / run.events for run in found.one.fed if run.rate == crowded[0].rate])
-        if crowded
-        else 0.0,
+        first=pace.costs["first"],
+        each=pace.costs["each"],
+        outside=max(0.0, slowest.p50 - statistics.median(alone) - service.of(commits=1, events=1, size=SIZE)),
+        watching=_median([run.spent.own / run.events for run in found.one.fed if run.rate == fastest.rate]),
     )
+
+
+def cycle(points: Sequence[Point], full: Sequence[Full]) -> Fit:
+    """Seconds between two commits of a service that always has something to commit, by the deliveries in one."""
+    crowded = [(point.rate, point.commits) for point in points if point.rate > _CROWDED * point.commits]
+    smallest = min(full, key=lambda each: each.size)
+    cases = [*crowded, (smallest.rate, 1 / smallest.cycle)]
+    rows = [{"first": 1.0, "each": rate / commits - 1} for rate, commits in cases]
+    return fit(rows, [1 / commits for _, commits in cases])
 
 
 def _quantiles(ordered: Sequence[float]) -> tuple[float, ...]:

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
 from scripts.kafka import Node
 from tests.bench_kafka.running import Running
+
+_REMOVED = "-delete"  # how the folder of a partition ends whose topic was removed
 
 
 class Spent(NamedTuple):
@@ -46,13 +49,23 @@ class Meter:
         )
 
     def disk(self) -> int:
-        """Bytes of all log segments of all nodes, Kafka's own topics too."""
-        return sum(file.stat().st_size for node in self._nodes for file in node.data.glob("*/*.log"))
+        """Bytes of all log segments of all nodes, Kafka's own topics too; of what is being removed: none."""
+        return self._of("*-*")
 
     def of_topic(self, name: str) -> int:
-        """Bytes of the segments of one topic, of all nodes."""
-        folders = (folder for node in self._nodes for folder in node.data.glob(f"{name}-*"))
-        return sum(file.stat().st_size for folder in folders for file in folder.glob("*.log"))
+        """Those of one topic."""
+        return self._of(f"{name}-*")
+
+    def _of(self, pattern: str) -> int:
+        folders = (folder for node in self._nodes for folder in node.data.glob(pattern))
+        return sum(_size(folder) for folder in folders if not folder.name.endswith(_REMOVED))
+
+
+def _size(folder: Path) -> int:
+    try:
+        return sum(file.stat().st_size for file in folder.glob("*.log"))
+    except FileNotFoundError:  # it is removed just now
+        return 0
 
 
 def _cpu(pid: int | None) -> float:

@@ -9,7 +9,7 @@ from scripts.scale.coefficients import Coefficients
 def show(found: Coefficients, console: Console) -> None:
     """What each thing costs, what was measured, and how far the fits are off."""
     costs = Table("µs of a core", "commit", "partition", "event", "byte / 1,000", "standing by, ms/s", title="Costs")
-    for name in ("service", "interpreter", "broker", "replica"):
+    for name in ("service", "broker", "replica"):
         work = getattr(found, name)
         per = (1e6 * work.commit, 1e6 * work.partition, 1e6 * work.event, 1e9 * work.byte, 1e3 * work.second)
         costs.add_row(name, *(f"{value:,.4g}" for value in per))

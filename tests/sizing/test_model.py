@@ -56,7 +56,7 @@ def test_what_is_needed_suffices(workload: Workload) -> None:
     assert max(shares.values()) <= MODEL.ground.full * (1 + 1e-6)
     assert layout.partitions >= 2 * layout.processes
     assert layout.partitions % layout.processes == 0
-    assert layout.partitions >= layout.projectors
+    assert layout.journal >= layout.projectors
 
 
 @settings(deadline=None, max_examples=40)
@@ -82,7 +82,7 @@ def test_the_first_to_give_way_is_full_at_its_limit(workload: Workload) -> None:
 def test_disk_is_events_facts_and_marks_of_every_copy() -> None:
     """1,000/s of 300 B through two steps: three events and two facts each, worked out by hand."""
     model = Model(ROUND, Ground(replication=3, days=1))
-    workload, layout = Workload(1_000, hops=2, size=300), Layout(1, 4, 3, 1)
+    workload, layout = Workload(1_000, hops=2, size=300), Layout(1, 4, 4, 3, 1)
     load = model.load(workload, layout)
     a_second = 3 * (1_000 * (3 * (300 + 300) + 2 * 450) + load.commits * 400)
     assert load.written == pytest.approx(a_second)
@@ -92,7 +92,7 @@ def test_disk_is_events_facts_and_marks_of_every_copy() -> None:
 
 def test_each_copy_costs_the_brokers_once_more() -> None:
     """Disk and what comes in grow by the copies; services notice nothing."""
-    workload, layout = Workload(1_000), Layout(2, 8, 3, 1)
+    workload, layout = Workload(1_000), Layout(2, 8, 4, 3, 1)
     one, three = (Model(ROUND, Ground(replication=copies)).load(workload, layout) for copies in (1, 3))
     assert three.written == pytest.approx(3 * one.written)
     assert three.broker > one.broker
@@ -102,14 +102,14 @@ def test_each_copy_costs_the_brokers_once_more() -> None:
 def test_a_key_that_has_everything_is_borne_by_one_process() -> None:
     """However many there are."""
     hot = Workload(1.0, hottest=1.0)
-    limits = {name: rate for rate, name in MODEL.limits(hot, Layout(64, 128, 9, 64))}
+    limits = {name: rate for rate, name in MODEL.limits(hot, Layout(64, 128, 64, 9, 64))}
     assert limits["interpreter"] == pytest.approx(MODEL.bears(Workload(1.0)), rel=1e-6)
 
 
 def test_a_thousandfold_of_processes_makes_a_thousandfold_of_commits() -> None:
     """Where each has little to do: that is what brokers feel first of many small processes."""
     workload = Workload(10_000, hops=1)
-    few, many = (MODEL.load(workload, Layout(count, 2 * count, 3, 1)) for count in (1, 1_000))
+    few, many = (MODEL.load(workload, Layout(count, 2 * count, 4, 3, 1)) for count in (1, 1_000))
     assert many.commits > 20 * few.commits
     assert many.broker > 3 * few.broker
 

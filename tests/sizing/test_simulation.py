@@ -62,7 +62,7 @@ def test_nothing_is_lost_or_comes_twice(
 def test_the_law_of_utilisation_holds() -> None:
     """What comes through in a second times what one takes is the share of the interpreter that is busy."""
     each = Costs(event=0.002, broker_event=0.001)
-    got = figures(Dance(Setting(300, each, seconds=60)).run())
+    got = figures(Dance(Setting(300, each, seconds=60, warm=0)).run())
     assert got.busiest == pytest.approx(0.002 * got.rate, rel=0.01)
     assert got.brokers == pytest.approx(0.001 * got.rate, rel=0.01)
     assert got.rate == pytest.approx(300, rel=0.03)

@@ -137,7 +137,7 @@ class Shard:
             workflow.withdraw(node)
             workflow.enter(node, self._shared.topology)
         for gathering in workflow.gatherings.values():
-            if gathering.standing == "owed":
+            if gathering.standing == "owed":  # tables of before revision 0004 lack what it owes
                 workflow.restand(gathering)
         workflow.epoch = self._shared.epoch
 

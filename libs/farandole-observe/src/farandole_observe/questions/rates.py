@@ -22,8 +22,8 @@ class Rate:
 
     `a_minute`: attempts that completed, on average. `p50`, `p99`: seconds of an attempt, None where none is known; of
     all that ever ran. `owed`: deliveries without an outcome, retries among them, the oldest since `since` (seconds;
-    0.0: none); the oldest that has not had any, a retry's neither, since `fresh`. `lag`: offsets that it has yet to
-    read, None where it was not asked for. `workers`: that lease a partition of it now.
+    0.0: none), the oldest that waits for no retry since `fresh`. `lag`: offsets that it has yet to read, None where it
+    was not asked for. `workers`: that lease a partition of it now.
     """
 
     step: str

@@ -18,6 +18,7 @@ HARDENED = (
 )
 DATA = "/var/lib/farandole"
 LOG = f"sqlite:///{DATA}/log.db"
+NEEDED = {"CATALOGUE_SHELF": f"{DATA}/products"}  # settings without which a service refuses to start
 PATIENCE = 120.0  # seconds until something that has to happen has happened, on a busy machine
 GRACE = 60  # seconds that a container has to end
 
@@ -87,9 +88,8 @@ def running(
 ) -> Iterator[Container]:
     """A container of this image with a command of `farandole`, or none; gone when the block ends."""
     name = f"farandole-test-{uuid.uuid4().hex[:12]}"
-    given = [
-        part for key, value in {"FARANDOLE_LOG": LOG, **(env or {})}.items() for part in ("--env", f"{key}={value}")
-    ]
+    variables = {"FARANDOLE_LOG": LOG, **NEEDED, **(env or {})}
+    given = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
     mounted = ["--volume", f"{volume}:{DATA}"] if volume else []
     engine.docker("run", "--detach", "--name", name, *HARDENED, *mounted, *given, image, *command)
     try:

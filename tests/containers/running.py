@@ -88,9 +88,8 @@ def running(
 ) -> Iterator[Container]:
     """A container of this image with a command of `farandole`, or none; gone when the block ends."""
     name = f"farandole-test-{uuid.uuid4().hex[:12]}"
-    given = [
-        part for key, value in {"FARANDOLE_LOG": LOG, **(env or {})}.items() for part in ("--env", f"{key}={value}")
-    ]
+    variables = {"FARANDOLE_LOG": LOG, **NEEDED, **(env or {})}
+    given = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
     mounted = ["--volume", f"{volume}:{DATA}"] if volume else []
     engine.docker("run", "--detach", "--name", name, *HARDENED, *mounted, *given, image, *command)
     try:

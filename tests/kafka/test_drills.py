@@ -1,10 +1,7 @@
 """The drills of docs/operating.md on a real Kafka: a broker's disk is lost, tables are lost, a password is changed."""
 
 import asyncio
-import json
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -30,8 +27,8 @@ from tests.chaos_kafka.checker import read_log
 from tests.docs.operating import do
 from tests.kafka.secured import LOGIN
 from tests.kafka.session import without_kafka
-from tests.support import judging
-from tests.support.drilled import FIRST, GATE, LAST, text_of, waits
+from tests.support import notes
+from tests.support.drilled import GATE, waits
 from tests.support.postgres import postgres
 from tests.support.replicas import Replicas
 from tests.support.stage import Stage
@@ -41,7 +38,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TARGETS = {name: f"tests.support.drilled:{name}" for name in ("keeping", "reading")}
 NAMESPACE = "drill"
-PATIENCE = 60.0
 BEFORE, AFTER = 30, 15  # notes before a copy is made, and after it
 NOTES = range(BEFORE + AFTER)
 PACE = 0.05  # seconds between two notes
@@ -68,29 +64,10 @@ class Rig:
             replicas.start(service, target, count)
         return replicas
 
-    async def publish(self, client: AsyncClient, numbers: range) -> None:
-        """Notes, acknowledged one by one."""
-        for number in numbers:
-            data = {"key": f"k{number}", "number": number}
-            assert await self.stage.publish(client, FIRST, data, f"note-{number}")
-
-    def asked(self, *command: str) -> Any:
-        """What `farandole … --json` says, but for how old it is."""
-        argv, env = [sys.executable, "-m", "farandole", *command, "--json"], self.stage.env
-        done = subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return {name: value for name, value in json.loads(done.stdout).items() if name != "age"}
-
-    def judge(self, acknowledged: int) -> None:
+    async def judge(self) -> None:
         """Each acknowledged note was read exactly once, as it was kept."""
-        rows, facts, manifests = read_log(self.node.inner, NAMESPACE)
-        acks = [json.loads(line) for line in self.stage.acks.read_text().splitlines()]
-        assert len({ack["id"] for ack in acks}) == acknowledged
-        assert judging.lost(rows, facts, manifests, acks) == []
-        assert judging.twice(rows, facts, {"stage"}) == []
-        assert judging.ended_once(rows, LAST, acks) == []
-        ends = [json.loads(row.value) for row in rows if row.topic == LAST]
-        assert [end["text"] for end in ends] == [text_of(end["number"]) for end in ends]
+        log = await asyncio.to_thread(read_log, self.node.inner, NAMESPACE)
+        notes.judge(self.stage, log)
 
 
 @contextmanager
@@ -102,14 +79,6 @@ def one_node(**config: str) -> Iterator[Node]:
             yield node
     except NoKafka as error:
         without_kafka(error)
-
-
-async def read_of(client: AsyncClient, numbers: Any) -> None:
-    """Return once these notes were read to their ends. Raises TimeoutError."""
-    for number in numbers:
-        async with asyncio.timeout(PATIENCE):
-            workflow = await client.find(f"note-{number}")
-            assert (await client.wait(workflow, timeout=PATIENCE)).status == "complete"
 
 
 # -- a broker's disk, and the tables ------------------------------------------------------------------------
@@ -142,7 +111,7 @@ async def test_a_cold_copy_of_the_brokers_and_empty_tables_give_the_same_answers
         assert set(tables["standing"].values()) == {"complete"}
         await asyncio.to_thread(do, "fold the tables anew", tmp_path, rig.stage.env)
         assert await asyncio.to_thread(answers, rig) == tables
-        await asyncio.to_thread(rig.judge, len(NOTES))
+        await rig.judge()
 
 
 async def before(rig: Rig) -> None:
@@ -150,15 +119,15 @@ async def before(rig: Rig) -> None:
     with rig.replicas() as replicas:
         await asyncio.to_thread(replicas.ready)
         async with AsyncClient(rig.stage.url) as client:
-            await rig.publish(client, range(BEFORE))
-            await read_of(client, [n for n in range(BEFORE) if not waits(n)])
+            await notes.publish(rig.stage, client, range(BEFORE))
+            await notes.read_of(client, [n for n in range(BEFORE) if not waits(n)])
         await asyncio.to_thread(replicas.send_away)
 
 
 async def between(rig: Rig) -> None:
     """What the copy does not hold is acknowledged too."""
     async with AsyncClient(rig.stage.url) as client:
-        await rig.publish(client, range(BEFORE, BEFORE + AFTER))
+        await notes.publish(rig.stage, client, range(BEFORE, BEFORE + AFTER))
 
 
 def destroy(rig: Rig) -> None:
@@ -174,16 +143,19 @@ async def after(rig: Rig) -> None:
     with rig.replicas() as replicas:
         await asyncio.to_thread(replicas.ready)
         async with AsyncClient(rig.stage.url) as client:
-            await rig.publish(client, range(BEFORE, BEFORE + AFTER))
-            await read_of(client, NOTES)
+            await notes.publish(rig.stage, client, range(BEFORE, BEFORE + AFTER))
+            await notes.read_of(client, NOTES)
         await asyncio.to_thread(replicas.send_away)
 
 
 def answers(rig: Rig) -> dict[str, Any]:
     """What the tables tell."""
-    status = rig.asked("status", "--limit", "1000")
-    standing = {workflow["inputs"][0]["id"]: workflow["status"] for workflow in status["workflows"]}
-    return {"status": status, "standing": standing, "lineage": [rig.asked("lineage", f"note-{n}") for n in (1, 2)]}
+    status = rig.stage.asked("status", "--limit", "1000")
+    return {
+        "status": status,
+        "standing": notes.standing(status),
+        "lineage": [rig.stage.asked("lineage", f"note-{n}") for n in (1, 2)],
+    }
 
 
 # -- a password ---------------------------------------------------------------------------------------------
@@ -208,7 +180,7 @@ async def test_a_password_is_rotated_while_services_work(tmp_path: Path, monkeyp
                 await roll(replicas, {"ROTATED": "1"})
             await refused(rig, monkeypatch, first)
             await asyncio.to_thread(replicas.send_away)
-        await asyncio.to_thread(rig.judge, len(rig.stage.published))
+        await rig.judge()
 
 
 def login(folder: Path, user: str) -> dict[str, str]:
@@ -260,12 +232,12 @@ async def loaded(rig: Rig, monkeypatch: pytest.MonkeyPatch, env: dict[str, str])
 
         async def publishing() -> None:
             while not stop.is_set():
-                await rig.publish(client, range(len(rig.stage.published), len(rig.stage.published) + 1))
+                await notes.publish(rig.stage, client, range(len(rig.stage.published), len(rig.stage.published) + 1))
                 await asyncio.sleep(PACE)
 
         running = asyncio.create_task(publishing())
         yield
         stop.set()
         await running
-        states = await rig.stage.finished(client, PATIENCE)
+        states = await rig.stage.finished(client, notes.PATIENCE)
         assert {state.status for state in states} == {"complete"}

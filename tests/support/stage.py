@@ -82,6 +82,13 @@ class Stage:
         self.published.append(done.workflow)
         return True
 
+    def asked(self, *command: str) -> dict[str, Any]:
+        """What `farandole … --json` says, but for how old it is."""
+        argv = [sys.executable, "-m", "farandole", *command, "--json"]
+        done = subprocess.run(argv, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return {name: value for name, value in json.loads(done.stdout).items() if name != "age"}
+
     async def finished(self, client: AsyncClient, within: float) -> list[WorkflowState]:
         """The workflows once nothing can move any more, or as they stand after `within` seconds."""
         deadline = time.monotonic() + within

@@ -15,7 +15,7 @@ from tests.bench.bars import Bar, percentile
 from tests.bench_observe import chains
 
 WORKFLOWS = 1_000_000
-WARM = 100_000  # workflows after which memory is looked at first: as many as are folded at once later on
+WARM = 20_000  # workflows after which memory is looked at first
 FLAT = 100_000  # further ones, over which it has to stay
 STEP = 100_000  # workflows written at once
 LOOKS = 300

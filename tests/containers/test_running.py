@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def test_a_stop_in_the_midst_of_work_loses_nothing(built: Built, engine: Engine)
     with volume(engine) as data, running(engine, built.image("ingest").name, volume=data) as container:
         container.await_health()
         scenes(container, "publish", str(MANY))
-        for _ in range(2):
+        for times in (1, 2):
+            container.until(partial(launched, container, times))
             container.until(lambda: len(refused(container)) > 0)
             code, _ = container.stop()
             assert code == 0, container.logs()
@@ -67,6 +69,11 @@ def test_a_stop_in_the_midst_of_work_loses_nothing(built: Built, engine: Engine)
         assert refused(container) == sorted(f"s{number}" for number in range(MANY))
         # Worker processes have come and gone; nothing of them is left that process 1 would have to fetch.
         assert container.exec("/opt/farandole/bin/python", "-ISc", ZOMBIES) == "0"
+
+
+def launched(container: Container, times: int) -> bool:
+    """Whether it has got past its start so often: from then on a signal ends it in order."""
+    return container.logs().count('"event": "started"') == times
 
 
 def scenes(container: Container, *arguments: str) -> str:

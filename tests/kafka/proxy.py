@@ -10,13 +10,18 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-PRODUCE, JOIN, HEARTBEAT, SYNC, INIT = 0, 11, 12, 14, 22
+PRODUCE, METADATA, JOIN, HEARTBEAT, SYNC, INIT = 0, 3, 11, 12, 14, 22
 ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT = 24, 25, 26, 28
 Deed = Literal["lose request", "lose answer", "delay", "hold"]
 _SIZE = struct.Struct(">i")
 _REQUEST = struct.Struct(">hhi")
 _TEXT = struct.Struct(">h")
 _COMPACT_FROM = {END_TXN: 3, INIT: 2}  # versions whose texts begin with a varint, after a byte of no tagged fields
+_DESERTED = {  # after the correlation id: no tags, no wait, no brokers, no cluster id, no controller; one topic of whom
+    # the leader is not available: its name, no id, not internal, no partitions, no rights; by version, 13 with an error
+    12: b"\0\0\0\0\0\1\0\xff\xff\xff\xff\2" + b"\0\5\2t" + bytes(17) + b"\1" + bytes(4) + b"\0\0",
+}
+_DESERTED[13] = _DESERTED[12][:-1] + b"\0\0\0"
 _GIVE_WAY = 1.0  # seconds that a held request has for its answer before who asked for it to be sent goes on
 
 
@@ -49,6 +54,8 @@ class Proxy:
     target: tuple[str, int] | None = None
     passable: asyncio.Event = field(default_factory=asyncio.Event)
     """While it is not set nothing passes, nobody is told, and what was sent comes late: a network that is cut."""
+    deserted: bool = False
+    """Whoever asks for metadata hears of a cluster without brokers, as the last one says while it shuts down."""
 
     def inflict(self, fault: Fault) -> Fault:
         """From now on."""
@@ -74,7 +81,8 @@ class Proxy:
             writer.close()
             return
         peer = writer.get_extra_info("peername")[1]
-        marked: dict[int, Fault] = {}  # by the correlation id of the answer that is not to arrive, or to be told of
+        # by the correlation id of the answer that is not to arrive, to be told of, or another one
+        marked: dict[int, Fault | bytes] = {}
         ways = [
             asyncio.create_task(self._requests(reader, there, peer, marked)),
             asyncio.create_task(self._answers(there_reader, writer, marked)),
@@ -90,10 +98,12 @@ class Proxy:
                 end.close()
 
     async def _requests(
-        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, peer: int, marked: dict[int, Fault]
+        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, peer: int, marked: dict[int, Fault | bytes]
     ) -> None:
         async for frame in _frames(reader):
-            api, _, correlation = _REQUEST.unpack_from(frame)
+            api, version, correlation = _REQUEST.unpack_from(frame)
+            if self.deserted and api == METADATA:
+                marked[correlation] = _DESERTED[version]
             if api == INIT:
                 await self._after_what_is_held(_transaction(frame))
             fault = self.meet(api, peer)
@@ -117,11 +127,14 @@ class Proxy:
                 await _at_most(fault.answered, _GIVE_WAY)
 
     async def _answers(
-        self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, marked: dict[int, Fault]
+        self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, marked: dict[int, Fault | bytes]
     ) -> None:
         async for frame in _frames(reader):
             (correlation,) = _SIZE.unpack_from(frame)
             fault = marked.pop(correlation, None)
+            if isinstance(fault, bytes):
+                back.write(_SIZE.pack(_SIZE.size + len(fault)) + _SIZE.pack(correlation) + fault)
+                continue
             if fault is not None:
                 fault.answered.set()
                 if fault.deed == "lose answer":

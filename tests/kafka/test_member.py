@@ -66,8 +66,8 @@ def joined(kafka: Cluster, listener: Listener) -> Member:
     topic = f"m{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(PATIENCE)
-    consumer = Clients(read_address(f"kafka://{kafka.bootstrap}/m?lease=2")).member(f"{topic}-group", 30.0)
-    member = Member(consumer, [topic], listener, budget=60.0)
+    clients = Clients(read_address(f"kafka://{kafka.bootstrap}/m?lease=2"))
+    member = Member(lambda: clients.member(f"{topic}-group", 30.0), [topic], listener, budget=60.0)
     member.start()
     return member
 

@@ -1,6 +1,7 @@
 """Appends, in the order of their calls: one record alone by an idempotent producer, several as one transaction."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,10 +9,11 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from farandole.engines.kafka.catalog import Catalog
-from farandole.engines.kafka.clients import RECORD_LIMIT, TRANSACTION, Clients
+from farandole.engines.kafka.clients import RECORD_LIMIT, SILENCE, TRANSACTION, Clients
 from farandole.engines.kafka.convert import check_size
 from farandole.engines.kafka.failures import error_of, unavailable
 from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.stranded import answered
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
 from farandole.engines.kafka.worker import Worker
 from farandole.events.errors import FarandoleError, LogUnavailable, RecordRefused
@@ -34,6 +36,7 @@ class Appender:
         self._transactor = transactor
         self._worker = Worker("append")
         self._single: Producer | None = None
+        self._doubted = 0.0  # when it has been idle for so long that the brokers may all have gone and come back
         self._known = Identities()
         self._queue: deque[_Request] = deque()
         self._running: asyncio.Task[None] | None = None
@@ -100,7 +103,7 @@ class Appender:
 
     def _write_one(self, records: list[NewRecord]) -> list[int]:
         """Alone it is all or nothing by itself, and needs no transaction."""
-        if self._single is None:
+        if self._single is None or (time.monotonic() > self._doubted and not answered(self._single, SILENCE)):
             self._single = self._clients.producer(None)
         (record,) = records
         sent: list[tuple[KafkaError | None, Message]] = []
@@ -116,6 +119,7 @@ class Appender:
             )
             self._transactor.passed("after-records")
             self._single.flush(3 * TRANSACTION)
+            self._doubted = time.monotonic() + SILENCE
             self._transactor.passed("after-commit")
         except (KafkaException, SystemError) as raised:
             self._single = None  # a fatal error is its last

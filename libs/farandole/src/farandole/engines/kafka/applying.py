@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -20,6 +19,7 @@ from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.failures import error_of, told_as, unavailable
 from farandole.engines.kafka.greeting import greet
 from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.stranded import Administrator
 from farandole.events.errors import ConfigError
 from farandole.log.care import ENGINE_TOPICS, Change, Wish, described
 from farandole.log.record import TopicSpec
@@ -79,7 +79,7 @@ class KafkaKeeper:
         name, copies = self._names.checked(spec.name), -1 if wish.replication is None else wish.replication
         new = NewTopic(name, spec.partitions, copies, config=wanted_settings(spec, wish))
         try:
-            await asyncio.wrap_future(self._admin.create_topics([new])[name])
+            await asyncio.wrap_future(self._admin.client.create_topics([new])[name])
         except KafkaException as raised:
             error = error_of(raised)
             if error.code() in _REFUSED:
@@ -91,15 +91,15 @@ class KafkaKeeper:
         entry = ConfigEntry(change.setting, change.wanted, incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, self._names.outer(change.topic), incremental_configs=[entry])
         with told_as(f"{change.setting} of topic {change.topic!r} can't be set"):
-            await asyncio.wrap_future(self._admin.incremental_alter_configs([resource])[resource])
+            await asyncio.wrap_future(self._admin.client.incremental_alter_configs([resource])[resource])
 
 
-async def described_topics(admin: AdminClient, outer: Sequence[str]) -> dict[str, TopicDescription]:
+async def described_topics(admin: Administrator, outer: Sequence[str]) -> dict[str, TopicDescription]:
     """Those of these that exist, with the rights that we have on them. Raises LogUnavailable."""
     if not outer:
         return {}
     asked = TopicCollection(list(outer))
-    answers = admin.describe_topics(asked, include_authorized_operations=True, request_timeout=PATIENCE)
+    answers = admin.client.describe_topics(asked, include_authorized_operations=True, request_timeout=PATIENCE)
     found = {}
     for name, answer in answers.items():
         try:
@@ -110,7 +110,7 @@ async def described_topics(admin: AdminClient, outer: Sequence[str]) -> dict[str
     return found
 
 
-async def settings_of_topics(admin: AdminClient, outer: Sequence[str]) -> dict[str, dict[str, str]]:
+async def settings_of_topics(admin: Administrator, outer: Sequence[str]) -> dict[str, dict[str, str]]:
     """Every setting of these topics, the cluster's own included. Raises LogUnavailable.
 
     A broker that has not heard of a new topic yet is asked again: another one named it.
@@ -120,7 +120,7 @@ async def settings_of_topics(admin: AdminClient, outer: Sequence[str]) -> dict[s
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in outer]
 
     async def ask(left: float) -> dict[str, dict[str, str]]:
-        answers = admin.describe_configs(resources, request_timeout=left)
+        answers = admin.client.describe_configs(resources, request_timeout=left)
         entries = {resource.name: await asyncio.wrap_future(answer) for resource, answer in answers.items()}
         return {name: {key: entry.value or "" for key, entry in of.items()} for name, of in entries.items()}
 

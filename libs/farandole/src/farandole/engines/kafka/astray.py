@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka.offsets import Place, listed
+from farandole.engines.kafka.stranded import Administrator
 from farandole.events.errors import LogError
 
 HEARS = 15.0
@@ -36,7 +37,7 @@ class Missed:
         return now - since
 
 
-async def ends_before(admin: AdminClient, wanted: Mapping[Place, int]) -> dict[Place, int]:
+async def ends_before(admin: Administrator, wanted: Mapping[Place, int]) -> dict[Place, int]:
     """Where the log ends, of those places that it has not, and does not come to have within `HEARS`."""
     deadline = time.monotonic() + HEARS
     while wanted:
@@ -52,7 +53,7 @@ async def ends_before(admin: AdminClient, wanted: Mapping[Place, int]) -> dict[P
 class Astray:
     """What one consumer was told so of."""
 
-    def __init__(self, admin: AdminClient) -> None:
+    def __init__(self, admin: Administrator) -> None:
         self._admin = admin
         self._missed = Missed()
 

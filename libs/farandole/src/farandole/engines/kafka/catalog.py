@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import ClusterMetadata, ConfigResource, NewTopic, ResourceType
 
 from farandole.engines.kafka.failures import PASSING, error_of, unavailable
 from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.stranded import Administrator
 from farandole.events.errors import ConfigError, RecordRefused
 from farandole.log.partitioner import partition_of
 from farandole.log.record import NewRecord, TopicSpec
@@ -45,7 +46,7 @@ async def patiently(what: str, ask: Callable[[float], Awaitable[T]], passing: Co
 class Catalog:
     """What is known of the topics. A number of partitions, once seen, may not change: keys would move."""
 
-    def __init__(self, admin: AdminClient, names: Names) -> None:
+    def __init__(self, admin: Administrator, names: Names) -> None:
         self._admin, self._names = admin, names
         self._partitions: dict[str, int] = {}
         self._compacted: dict[str, bool] = {}
@@ -121,7 +122,7 @@ class Catalog:
         return await patiently("the topics can't be listed", self._list)
 
     async def _list(self, left: float) -> ClusterMetadata:
-        return await asyncio.to_thread(self._admin.list_topics, timeout=min(left, PATIENCE))
+        return await asyncio.to_thread(self._admin.list_topics, min(left, _ANSWER))
 
     async def _demand(
         self, what: str, ask: Callable[[float], Awaitable[None]], passing: Collection[int] = PASSING
@@ -155,7 +156,7 @@ class Catalog:
             unknown = [name for name in resources if name not in self._compacted]
             if not unknown:
                 return
-            answers = self._admin.describe_configs([resources[name] for name in unknown], request_timeout=left)
+            answers = self._admin.client.describe_configs([resources[name] for name in unknown], request_timeout=left)
             for name in unknown:
                 settings = await asyncio.wrap_future(answers[resources[name]])
                 self._compacted[name] = "compact" in (settings["cleanup.policy"].value or "")
@@ -170,7 +171,7 @@ class Catalog:
         missing = {spec.name: _new_topic(self._names.checked(spec.name), spec) for spec in specs}
 
         async def ask(left: float) -> None:
-            answers = self._admin.create_topics(list(missing.values()), request_timeout=left)
+            answers = self._admin.client.create_topics(list(missing.values()), request_timeout=left)
             for name, topic in list(missing.items()):
                 try:
                     await asyncio.wrap_future(answers[topic.topic])

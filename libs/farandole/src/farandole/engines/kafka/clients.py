@@ -11,6 +11,7 @@ from farandole.engines.kafka.address import Address
 from farandole.engines.kafka.handles import AdminClient, Consumer, Producer, ends
 from farandole.engines.kafka.logins import for_confluent
 from farandole.engines.kafka.security import read_security
+from farandole.engines.kafka.stranded import Administrator
 from farandole.engines.kafka.undertones import Undertone
 
 TRANSACTION = 10.0
@@ -65,11 +66,11 @@ class Clients:
         """One that nobody else draws; it begins with whose it is, for a right on that prefix to be enough."""
         return f"{whose.removesuffix('/')}/{self._drawn}-{number}"
 
-    def admin(self) -> AdminClient:
+    def admin(self) -> Administrator:
         """For topics, groups and offsets."""
         config = self._common()
         del config["allow.auto.create.topics"]
-        return AdminClient(config)
+        return Administrator(lambda: AdminClient(config))
 
     def producer(self, transactional_id: str | None, seconds: float = TRANSACTION) -> Producer:
         """Idempotent; with an id also transactional, and not yet initialised.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from aiokafka.errors import KafkaError as ClientError
 from aiokafka.protocol.admin import ApiVersionRequest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AclOperation, AdminClient, TopicDescription
+from confluent_kafka.admin import AclOperation, TopicDescription
 
 from farandole.engines.kafka.address import read_address
 from farandole.engines.kafka.applying import described_topics, settings_of_topics
@@ -18,6 +18,7 @@ from farandole.engines.kafka.greeting import connection, greet
 from farandole.engines.kafka.group_health import Group, clock_findings, group_findings, groups_of, transaction_findings
 from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.right_health import Asker, allowed_by, lacking
+from farandole.engines.kafka.stranded import Administrator
 from farandole.engines.kafka.topic_health import Topic, partition_findings, topic_findings
 from farandole.events.errors import LogError
 from farandole.log.care import Finding, Kind, Kinds, Right
@@ -29,7 +30,7 @@ _NEEDED = (AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS)
 
 class _Scene(NamedTuple):
     clients: Clients
-    admin: AdminClient
+    admin: Administrator
     names: Names
 
 
@@ -72,7 +73,7 @@ async def _reached(scene: _Scene) -> tuple[list[Finding], list[str]]:
     async def look() -> list[Finding]:
         await greet(scene.clients)
         with told_as(f"no broker answers at {scene.clients.address.servers}"):
-            metadata = await asyncio.to_thread(scene.admin.list_topics, timeout=_ANSWER)
+            metadata = await asyncio.to_thread(scene.admin.list_topics, _ANSWER)
         servers.extend(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
         said = f"{len(servers)} brokers, security={scene.clients.security.protocol}"
         return [Finding("reachable", "ok", said)]
@@ -98,7 +99,7 @@ async def _versions(scene: _Scene, servers: Sequence[str]) -> list[Finding]:
 
 async def _log(scene: _Scene, kinds: Kinds, *, of_all: bool) -> list[Finding]:
     with told_as("the topics can't be listed"):
-        metadata = await asyncio.to_thread(scene.admin.list_topics, timeout=_ANSWER)
+        metadata = await asyncio.to_thread(scene.admin.list_topics, _ANSWER)
     inner = {outer: name for outer in metadata.topics if (name := scene.names.inner(outer)) is not None}
     described = await described_topics(scene.admin, sorted(inner))
     if not described:
@@ -166,10 +167,12 @@ async def _rights(
     return found or [Finding("rights", "ok", said)]
 
 
-async def _unreadable(admin: AdminClient, groups: Sequence[str]) -> list[str]:
+async def _unreadable(admin: Administrator, groups: Sequence[str]) -> list[str]:
     if not groups:
         return []
-    answers = admin.describe_consumer_groups(list(groups), include_authorized_operations=True, request_timeout=_ANSWER)
+    answers = admin.client.describe_consumer_groups(
+        list(groups), include_authorized_operations=True, request_timeout=_ANSWER
+    )
     found = []
     for name, answer in answers.items():
         try:

@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka.offsets import Place, listed
+from farandole.engines.kafka.stranded import Administrator
 
 SETTLING = 5.0
 """Seconds that an open transaction holds an answer up, once; what lies behind it is not readable before it ends."""
@@ -21,7 +22,7 @@ _AGAIN = 0.02
 class Ends:
     """Of the topics that one handle reads."""
 
-    def __init__(self, admin: AdminClient) -> None:
+    def __init__(self, admin: Administrator) -> None:
         self._admin = admin
         self._in_vain: dict[Place, int] = {}  # where an open transaction begins that was waited for long enough
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition as Place_
 from aiokafka.errors import KafkaError as ClientError
 from confluent_kafka import ConsumerGroupState, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.failures import error_of, unavailable
@@ -15,6 +15,7 @@ from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.offsets import Place, listed
 from farandole.engines.kafka.positions import Position, positions_of
 from farandole.engines.kafka.reader import observer, stop
+from farandole.engines.kafka.stranded import Administrator
 from farandole.events.errors import LogUnavailable
 from farandole.log.care import Finding
 
@@ -41,12 +42,12 @@ class Group:
         return {topic for topic, _ in self.positions} | {names.outer(f"{own}.inbox"), names.outer(f"{own}.state")}
 
 
-async def groups_of(clients: Clients, admin: AdminClient, names: Names, places: Sequence[Place]) -> list[Group]:
+async def groups_of(clients: Clients, admin: Administrator, names: Names, places: Sequence[Place]) -> list[Group]:
     """Every group of the log's steps, by name; with its positions in these places. Raises LogUnavailable."""
     try:
-        listing = await asyncio.wrap_future(admin.list_consumer_groups(request_timeout=_ANSWER))
+        listing = await asyncio.wrap_future(admin.client.list_consumer_groups(request_timeout=_ANSWER))
         inner = {one.group_id: name for one in listing.valid if (name := names.inner(one.group_id)) and "/" in name}
-        answers = admin.describe_consumer_groups(sorted(inner), request_timeout=_ANSWER) if inner else {}
+        answers = admin.client.describe_consumer_groups(sorted(inner), request_timeout=_ANSWER) if inner else {}
         described = [await asyncio.wrap_future(answer) for answer in answers.values()]
     except KafkaException as raised:
         raise unavailable("the groups can't be read", error_of(raised)) from raised
@@ -67,7 +68,7 @@ async def _positions(clients: Clients, group: str, places: Sequence[Place]) -> d
         return await positions.of(places, stable=False)
 
 
-async def group_findings(admin: AdminClient, groups: Sequence[Group]) -> list[Finding]:
+async def group_findings(admin: Administrator, groups: Sequence[Group]) -> list[Finding]:
     """Whether somebody works where something waits, and every position is still within the log."""
     places = sorted({place for group in groups for place in group.positions})
     first = await listed(admin, places, OffsetSpec.earliest())
@@ -104,7 +105,7 @@ def _named(places: Sequence[Place]) -> str:
 
 
 async def transaction_findings(
-    clients: Clients, admin: AdminClient, places: Sequence[Place], now: float
+    clients: Clients, admin: Administrator, places: Sequence[Place], now: float
 ) -> list[Finding]:
     """Open ones that hold readers back: committed records end before the partition does.
 
@@ -124,11 +125,11 @@ async def transaction_findings(
     return found or [Finding("transactions", "ok", f"{said}; {len(open_)} partitions have a younger one")]
 
 
-async def clock_findings(admin: AdminClient, places: Collection[Place], now: float) -> list[Finding]:
+async def clock_findings(admin: Administrator, places: Collection[Place], now: float) -> list[Finding]:
     """Whether our clock is behind the brokers': by their time of the newest record, for nothing may be written."""
     asked = {TopicPartition(*place): OffsetSpec.max_timestamp() for place in places}
     try:
-        answers = admin.list_offsets(asked, request_timeout=_ANSWER) if asked else {}
+        answers = admin.client.list_offsets(asked, request_timeout=_ANSWER) if asked else {}
         times = [(await asyncio.wrap_future(answer)).timestamp / 1000 for answer in answers.values()]
     except KafkaException as raised:
         raise unavailable("the times of records can't be read", error_of(raised)) from raised

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka import astray
 from farandole.engines.kafka.hold import HIGH, LOW, Hold
 from farandole.engines.kafka.member import Member
 from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.stranded import Administrator
 from farandole.events.errors import FarandoleError
 from farandole.log.pruning import gone_handled, gone_unhandled
 from farandole.log.record import Place, Record
@@ -21,7 +22,7 @@ class Intake:
     """Of one subscription, on its event loop. `outer`: Kafka's names of the topics; `failed`: from any thread."""
 
     def __init__(
-        self, member: Member, admin: AdminClient, outer: Mapping[str, str], failed: Callable[[FarandoleError], object]
+        self, member: Member, admin: Administrator, outer: Mapping[str, str], failed: Callable[[FarandoleError], object]
     ) -> None:
         self._member, self._admin, self._outer, self._failed = member, admin, outer, failed
         self._turn = 0

@@ -159,10 +159,11 @@ class KafkaLog:
     async def leases(self) -> dict[str, list[tuple[Lease, str]]]:
         """See `Log.leases`."""
         self._check()
+        await self._catalog.look()
         try:
-            listing = await asyncio.wrap_future(self._admin.list_consumer_groups())
+            listing = await asyncio.wrap_future(self._admin.client.list_consumer_groups())
             ours = {one.group_id: name for one in listing.valid if (name := self._names.inner(one.group_id))}
-            answers = self._admin.describe_consumer_groups(list(ours)) if ours else {}
+            answers = self._admin.client.describe_consumer_groups(list(ours)) if ours else {}
             described = [await asyncio.wrap_future(answer) for answer in answers.values()]
         except KafkaException as raised:
             raise unavailable("the groups can't be read", error_of(raised)) from raised

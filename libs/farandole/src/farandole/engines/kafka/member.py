@@ -1,11 +1,14 @@
 """The thread that keeps a member in its group: it fetches and hears of rebalances, and runs no step.
 
 Every call of the consumer is made on this thread: from another one, beside a poll, confluent-kafka 2.16 stands still.
+While it holds nothing it looks now and then whether any broker answers, and joins as another consumer where none does:
+its client may have lost all brokers for good. Who holds something hears by the end of its session that it lost that.
 A partition that is revoked is given up only after its holder let go of it, or after its time is over; until then the
 callback waits, while the client's own threads keep the session alive.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,9 +16,12 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from farandole.engines.kafka.clients import SILENCE
 from farandole.engines.kafka.failures import PASSING, error_of, unavailable
+from farandole.engines.kafka.stranded import answered
 
 _BATCH = 1000
+_LOOK = 1.0  # seconds between two looks for a broker, and for it to answer
 _TICK = 0.02  # seconds after which the thread looks for what others ask of it
 
 
@@ -56,16 +62,17 @@ class Heard(Protocol):
 
 
 class Member:
-    """One consumer and its thread. `budget`: seconds that a revoked partition may take to be let go."""
+    """A consumer and its thread. `budget`: seconds that a revoked partition may take to be let go."""
 
-    def __init__(self, consumer: Consumer, topics: list[str], heard: Heard, budget: float) -> None:
+    def __init__(self, make: Callable[[], Consumer], topics: list[str], heard: Heard, budget: float) -> None:
         self.membership: object = None
         """The client's word for group, member and generation, as of the last rebalance or `refresh`."""
-        self._consumer, self._budget = consumer, budget
+        self._make, self._consumer, self._budget = make, make(), budget
         self._leased, self._topics, self._heard = topics[0], topics, heard
         self._given: set[int] = set()
         self._fetched: set[int] = set()
         self._asked: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._answered = self._looked = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"farandole-member-{topics[0]}", daemon=True)
 
@@ -125,20 +132,37 @@ class Member:
 
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(
-                [self._leased],
-                on_assign=self._kept(self._on_assign),
-                on_revoke=self._kept(self._on_revoke),
-                on_lost=self._kept(self._on_lost),
-            )
+            self._join()
             while not self._stopping.is_set():
                 self._answer()
                 self._serve()
+                if self._is_stranded():
+                    self._consumer = self._make()
+                    self._join()
         except Exception as raised:  # noqa: BLE001 - ended unheard, this thread would hold its partitions for ever
             self._stopping.set()
             self._heard.failed(error_of(raised))
         finally:
             self._consumer.close()
+
+    def _join(self) -> None:
+        self._answered = time.monotonic()
+        self._consumer.subscribe(
+            [self._leased],
+            on_assign=self._kept(self._on_assign),
+            on_revoke=self._kept(self._on_revoke),
+            on_lost=self._kept(self._on_lost),
+        )
+
+    def _is_stranded(self) -> bool:
+        now = time.monotonic()
+        if self._given:
+            self._answered = now
+        elif now > self._looked + _LOOK:
+            if answered(self._consumer, _LOOK):
+                self._answered = time.monotonic()
+            self._looked = time.monotonic()
+        return time.monotonic() > self._answered + SILENCE
 
     def _answer(self) -> None:
         while self._asked:

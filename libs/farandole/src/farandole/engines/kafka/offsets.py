@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka.failures import PASSING, error_of, unavailable
+from farandole.engines.kafka.stranded import Administrator
 
 PATIENCE = 60.0
 """Seconds for an answer: brokers may be away."""
@@ -19,7 +20,7 @@ Place = tuple[str, int]
 
 
 async def listed(
-    admin: AdminClient, places: Iterable[Place], spec: OffsetSpec, *, committed: bool = True
+    admin: Administrator, places: Iterable[Place], spec: OffsetSpec, *, committed: bool = True
 ) -> dict[Place, int]:
     """Offsets by a specification; of committed records only, unless told otherwise. Raises LogUnavailable."""
     exact = spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # a time may have none; librdkafka may give none else
@@ -30,7 +31,7 @@ async def listed(
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            answers = admin.list_offsets(asked, isolation_level=level, request_timeout=_ANSWER)
+            answers = admin.client.list_offsets(asked, isolation_level=level, request_timeout=_ANSWER)
             found = [(tp, await asyncio.wrap_future(answer)) for tp, answer in answers.items()]
         except KafkaException as raised:
             error = error_of(raised)
@@ -45,8 +46,8 @@ async def listed(
         await _later(admin)
 
 
-async def _later(admin: AdminClient) -> None:
+async def _later(admin: Administrator) -> None:
     """A moment later, knowing who leads by then: left alone, the client asks the former leader for half a minute."""
     with suppress(KafkaException):
-        await asyncio.to_thread(admin.list_topics, timeout=_ANSWER)
+        await asyncio.to_thread(admin.list_topics, _ANSWER)
     await asyncio.sleep(_AGAIN)

@@ -17,6 +17,7 @@ from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.failures import PASSING, error_of, unavailable
 from farandole.engines.kafka.note import Note, read_note
 from farandole.engines.kafka.offsets import Place
+from farandole.engines.kafka.stranded import UNREACHED
 from farandole.engines.kafka.worker import Worker
 
 PATIENCE = 60.0
@@ -95,7 +96,10 @@ class Positions:
         try:
             answer = self._onlookers[stable].committed(wanted, within)
         except KafkaException as raised:
-            return error_of(raised)
+            error = error_of(raised)
+            if error.code() in UNREACHED:
+                del self._onlookers[stable]
+            return error
         errors = [tp.error for tp in answer if tp.error is not None]
         return errors[0] if errors else _read(answer)
 

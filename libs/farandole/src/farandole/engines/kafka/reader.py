@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka import TopicPartition as Place
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka.astray import Astray
 from farandole.engines.kafka.catalog import Catalog
@@ -17,6 +17,7 @@ from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import ENTERED
 from farandole.engines.kafka.offsets import Place as Inner
 from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.stranded import Administrator
 from farandole.engines.kafka.undertones import hush
 from farandole.events.errors import LogUnavailable
 from farandole.log.record import Record, TopicPartition
@@ -45,7 +46,7 @@ class KafkaReader:
     """Implements `Reader`."""
 
     def __init__(
-        self, clients: Clients, admin: AdminClient, catalog: Catalog, names: Names, topics: Sequence[str]
+        self, clients: Clients, admin: Administrator, catalog: Catalog, names: Names, topics: Sequence[str]
     ) -> None:
         self._clients, self._admin, self._catalog, self._names = clients, admin, catalog, names
         self._missing = list(dict.fromkeys(topics))
@@ -135,7 +136,7 @@ class KafkaReader:
             self._positions[name, place.partition] = await self._consumer.position(place)
 
 
-async def one_record(clients: Clients, admin: AdminClient, place: Inner, offset: int) -> ConsumerRecord | None:
+async def one_record(clients: Clients, admin: Administrator, place: Inner, offset: int) -> ConsumerRecord | None:
     """The committed record that lies there; nothing where none does. Raises LogError."""
     there, astray, consumer = Place(*place), Astray(admin), observer(clients)
     try:

@@ -14,13 +14,14 @@ from aiokafka.errors import KafkaError as ClientError
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.protocol.transaction import EndTxnRequest
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AclOperation, ConfigResource, ResourceType
 
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.failures import error_of, unavailable
 from farandole.engines.kafka.granting import entry, granting
 from farandole.engines.kafka.greeting import connection
 from farandole.engines.kafka.names import Names
+from farandole.engines.kafka.stranded import Administrator
 from farandole.events.errors import LogUnavailable
 from farandole.log.care import Finding, Right
 
@@ -35,7 +36,7 @@ class Asker(NamedTuple):
     """Who asks: by its clients, an administrator's one among them, and one broker."""
 
     clients: Clients
-    admin: AdminClient
+    admin: Administrator
     names: Names
     server: str
 
@@ -79,9 +80,13 @@ def _judged(right: Right, allowed: Allowed, asker: Asker) -> Finding | None:
     return Finding("rights", "fail", f"{what}: this user may not {', '.join(missing)}", remedy)
 
 
-async def _on_topics(admin: AdminClient, names: Sequence[str]) -> Allowed:
+async def _on_topics(admin: Administrator, names: Sequence[str]) -> Allowed:
     asked = TopicCollection(list(names))
-    answers = admin.describe_topics(asked, include_authorized_operations=True, request_timeout=_ANSWER) if names else {}
+    answers = (
+        admin.client.describe_topics(asked, include_authorized_operations=True, request_timeout=_ANSWER)
+        if names
+        else {}
+    )
     found: dict[str, set[str] | None] = {}
     hidden = []
     for name, answer in answers.items():
@@ -98,10 +103,10 @@ async def _on_topics(admin: AdminClient, names: Sequence[str]) -> Allowed:
     return found | await _on_hidden(admin, hidden)
 
 
-async def _on_hidden(admin: AdminClient, names: Sequence[str]) -> dict[str, set[str]]:
+async def _on_hidden(admin: Administrator, names: Sequence[str]) -> dict[str, set[str]]:
     """Of topics that may not be described, so neither read nor written: whether their settings may."""
     resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
-    answers = admin.describe_configs(list(resources.values()), request_timeout=_ANSWER) if names else {}
+    answers = admin.client.describe_configs(list(resources.values()), request_timeout=_ANSWER) if names else {}
     found: dict[str, set[str]] = {}
     for name, resource in resources.items():
         try:

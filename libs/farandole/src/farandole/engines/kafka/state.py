@@ -3,23 +3,25 @@
 import time
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka.clients import Clients
 from farandole.engines.kafka.convert import record_of
 from farandole.engines.kafka.failures import PASSING, unavailable
 from farandole.engines.kafka.offsets import listed
+from farandole.engines.kafka.stranded import Administrator, answered
 from farandole.engines.kafka.worker import Worker
 from farandole.log.record import Record, Span
 
 PATIENCE = 60.0
+_ANSWER = 1.0  # seconds for a broker to answer whoever reads; another reader harms nothing
 _BATCH = 1000
 
 
 class StateReader:
     """Reads states for one subscription, one at a time, on a thread of its own. `group`: Kafka's name of its group."""
 
-    def __init__(self, clients: Clients, admin: AdminClient, group: str, name: str) -> None:
+    def __init__(self, clients: Clients, admin: Administrator, group: str, name: str) -> None:
         self._clients, self._admin, self._group, self._worker = clients, admin, group, Worker(name)
         self._follower: Consumer | None = None
 
@@ -31,16 +33,19 @@ class StateReader:
         place = outer, partition
         first = await listed(self._admin, [place], OffsetSpec.earliest())
         last = await listed(self._admin, [place], OffsetSpec.latest(), committed=False)
-        if self._follower is None:
-            self._follower = self._clients.follower(self._group)
         span = Span(first[place], max(last[place], end))
-        return await self._worker.do(read_state, self._follower, outer, topic, partition, span)
+        return await self._worker.do(lambda: read_state(self._reached(), outer, topic, partition, span))
 
     async def close(self) -> None:
         """Disconnect."""
         if self._follower is not None:
             await self._worker.do(self._follower.close)
         self._worker.end()
+
+    def _reached(self) -> Consumer:
+        if self._follower is None or not answered(self._follower, _ANSWER):
+            self._follower = self._clients.follower(self._group)
+        return self._follower
 
 
 def read_state(follower: Consumer, outer: str, topic: str, partition: int, span: Span) -> list[Record]:

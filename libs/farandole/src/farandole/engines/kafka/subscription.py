@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message
-from confluent_kafka.admin import AdminClient
 
 from farandole.engines.kafka import takeover
 from farandole.engines.kafka.advance import Advancer
@@ -27,6 +26,7 @@ from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.positions import Positions
 from farandole.engines.kafka.pump import Pump
 from farandole.engines.kafka.state import StateReader
+from farandole.engines.kafka.stranded import Administrator
 from farandole.engines.kafka.taker import Taker
 from farandole.engines.kafka.transactor import Aborted, Transactor, Unknown
 from farandole.events.errors import ConfigError, FarandoleError, Fenced, LogUnavailable
@@ -41,7 +41,7 @@ class Parts(NamedTuple):
     """What a subscription is made of."""
 
     clients: Clients
-    admin: AdminClient
+    admin: Administrator
     catalog: Catalog
     names: Names
     passed: Callable[[str], None]
@@ -68,7 +68,7 @@ class KafkaSubscription:
         self._closed = False
         self._states = StateReader(parts.clients, parts.admin, self._scene.group, f"state-{number}")
         self._member = Member(
-            parts.clients.member(self._scene.group, interest.grace),
+            lambda: parts.clients.member(self._scene.group, interest.grace),
             list(self._outer.values()),
             self,
             interest.grace + MARGIN,

@@ -7,7 +7,7 @@ nothing of a predecessor can be committed any more.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from farandole.engines.kafka.astray import ends_before
 from farandole.engines.kafka.beginnings import Beginnings
@@ -16,6 +16,7 @@ from farandole.engines.kafka.names import Names
 from farandole.engines.kafka.note import Note
 from farandole.engines.kafka.offsets import Place, listed
 from farandole.engines.kafka.positions import Position, Positions
+from farandole.engines.kafka.stranded import Administrator
 from farandole.events.topics import PROOFS
 from farandole.log.ports import Interest, Lease
 from farandole.log.pruning import gone_handled, gone_unhandled
@@ -25,7 +26,7 @@ from farandole.log.record import Place as At
 class Scene(NamedTuple):
     """What a take-over looks at."""
 
-    admin: AdminClient
+    admin: Administrator
     names: Names
     interest: Interest
     positions: Positions

@@ -17,13 +17,17 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from farandole.engines.kafka.clients import TRANSACTION, Clients
 from farandole.engines.kafka.failures import error_of, unavailable
+from farandole.engines.kafka.stranded import answered
 from farandole.log.record import NewRecord
 
 PATIENCE = 30.0
-"""Seconds for the brokers to begin or end a transaction, one of them being away included."""
+"""Seconds for the brokers to end a transaction, one of them being away included."""
+BEGINNING = 55.0
+"""Seconds for them to let a producer begin, all of them being away included."""
 POINTS = ("before-begin", "after-begin", "after-records", "before-commit", "after-commit")
 """Where a process can be made to die, in order."""
 _STEP = 5.0  # seconds that one call waits; called again until patience ends
+_ANSWER = 1.0  # seconds for any broker to answer; another producer begins where none does
 _LATE = 3.0  # seconds beyond its limit after which a call is overdue
 _FENCED = {KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED}
 
@@ -116,7 +120,7 @@ class Transactor:
 
     def fence(self, id: str) -> None:
         """End what the holder of another id left open; it writes nothing under it any more. Raises LogUnavailable."""
-        self._initialised(self._clients.producer(id))
+        self._initialised(id)
 
     def renew(self) -> None:
         """Begin again under the same id: what it left open is ended."""
@@ -126,7 +130,7 @@ class Transactor:
     def begin(self) -> Producer:
         """Be ready, with nothing left open. Raises LogUnavailable."""
         if self._producer is None:
-            self._producer = self._initialised(self._clients.producer(self.id, self._seconds))
+            self._producer = self._initialised(self.id, self._seconds)
         return self._producer
 
     def _commit(self, producer: Producer) -> None:
@@ -151,8 +155,7 @@ class Transactor:
         assert self._producer is not None
         try:
             if not error.fatal():
-                with self._within(PATIENCE):
-                    self._producer.abort_transaction(PATIENCE)
+                self._end_open()
         except KafkaException:
             self._drop(error)  # the successor's beginning ends it
         else:
@@ -160,8 +163,17 @@ class Transactor:
                 self._drop(error)
         return Aborted(error)
 
-    def _initialised(self, producer: Producer) -> Producer:
-        deadline = time.monotonic() + PATIENCE
+    def _end_open(self) -> None:
+        producer = self._producer
+        assert producer is not None
+        with self._within(_ANSWER):
+            if not answered(producer, _ANSWER):
+                raise KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+        with self._within(PATIENCE):
+            producer.abort_transaction(PATIENCE)
+
+    def _initialised(self, id: str, seconds: float = TRANSACTION) -> Producer:
+        producer, deadline = self._clients.producer(id, seconds), time.monotonic() + BEGINNING
         while True:
             try:
                 with self._within(_STEP):
@@ -172,6 +184,9 @@ class Transactor:
                     raise unavailable("no transaction can be begun", error) from raised
             else:
                 return producer
+            with self._within(_ANSWER):
+                if not answered(producer, _ANSWER):
+                    producer = self._clients.producer(id, seconds)
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """`MemoryRig`: a memory cluster for one contract case; on virtual time, or on a real loop."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from farandole.engines.memory.cluster import Cluster
@@ -53,6 +54,10 @@ class MemoryRig:
     async def crash_at(self, log: Log, point: str) -> None:
         """Kill the handle when it next passes `operation:stage`."""
         self._crashes.armed[_name(log)] = point
+
+    def cpu_seconds(self, log: Log) -> float:
+        """All handles are in this process."""
+        return time.process_time()
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""

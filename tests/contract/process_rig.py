@@ -61,6 +61,10 @@ class ProcessRig:
         assert isinstance(log, RemoteLog)
         await log.plant(point)
 
+    def cpu_seconds(self, log: Log) -> float:
+        """Of the process of this handle."""
+        return self.process(log).cpu_seconds()
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         await asyncio.sleep(seconds)

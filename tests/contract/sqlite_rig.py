@@ -6,6 +6,7 @@ ends without releasing anything. Real processes are stopped and killed in `test_
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -68,6 +69,10 @@ class SqliteRig:
 
         writer = _writer(log)
         writer._parts = writer._parts._replace(passed=passed)
+
+    def cpu_seconds(self, log: Log) -> float:
+        """All handles are in this process."""
+        return time.process_time()
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""

@@ -23,6 +23,8 @@ from farandole.engines.kafka.stranded import answered
 _BATCH = 1000
 _LOOK = 1.0  # seconds between two looks for a broker, and for it to answer
 _TICK = 0.02  # seconds after which the thread looks for what others ask of it
+_REST = 2.0  # seconds without a record or a request, after which it looks less often
+_IDLE_TICK = 0.1
 
 
 class Heard(Protocol):
@@ -72,7 +74,7 @@ class Member:
         self._given: set[int] = set()
         self._fetched: set[int] = set()
         self._asked: deque[tuple[Callable[[], None], Future[None]]] = deque()
-        self._answered = self._looked = 0.0
+        self._answered = self._looked = self._stirred = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"farandole-member-{topics[0]}", daemon=True)
 
@@ -166,6 +168,7 @@ class Member:
 
     def _answer(self) -> None:
         while self._asked:
+            self._stirred = time.monotonic()
             call, answer = self._asked.popleft()
             try:
                 call()
@@ -175,9 +178,10 @@ class Member:
                 answer.set_result(None)
 
     def _serve(self) -> None:
-        first = self._consumer.poll(_TICK)
+        first = self._consumer.poll(_TICK if time.monotonic() < self._stirred + _REST else _IDLE_TICK)
         if first is None:
             return
+        self._stirred = time.monotonic()
         good: list[Message] = []
         for message in (first, *self._consumer.consume(_BATCH - 1, 0)):
             error = message.error()
@@ -212,6 +216,7 @@ class Member:
     def _on_assign(self, given: list[int]) -> None:
         self._consumer.incremental_assign([])  # each is fetched once it was taken over
         self._learn()
+        self._stirred = time.monotonic()
         self._given.update(given)
         self._heard.assigned(given)
 

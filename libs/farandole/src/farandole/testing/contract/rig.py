@@ -53,6 +53,10 @@ class Rig(Protocol):
         """The handle dies when it next passes `point`; its pending call raises or never returns."""
         ...
 
+    def cpu_seconds(self, log: Log) -> float:
+        """What the process of the handle has had of the processor so far, in all its threads."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass, on the engine's clock."""
         ...

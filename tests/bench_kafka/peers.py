@@ -23,7 +23,7 @@ class Peer(NamedTuple):
     once: bool = False
     headers: bool = False
     own_python: bool = True
-    hops: tuple[int, ...] = (1,)
+    hops: tuple[int, ...] = (1, 5)
     interval: bool = False
 
 
@@ -46,7 +46,6 @@ PEERS = (
         "transactional",
         once=True,
         own_python=False,
-        hops=(1, 5),
     ),
     Peer(
         RAW_TOLD,
@@ -64,7 +63,6 @@ PEERS = (
         100_000,
         "aiokafka, at-least-once: what has come (500 at most) acknowledged, then committed; acks all, 256 KiB",
         own_python=False,
-        hops=(1, 5),
     ),
     Peer(
         FASTSTREAM,
@@ -97,7 +95,6 @@ PEERS = (
         once=True,
         headers=True,
         own_python=False,
-        hops=(1, 5),
     ),
 )
 BY_NAME: Mapping[str, Peer] = {peer.name: peer for peer in PEERS}

@@ -80,13 +80,13 @@ kafka: setup  ## a real Apache Kafka in the foreground, until Ctrl-C: NODES=3 fo
 s3: setup  ## a real S3 server in the foreground, until Ctrl-C, for assets in a bucket
 	@$(PY) -m scripts.s3
 
-up: setup  ## the services in containers, with Kafka, PostgreSQL and Prometheus; PROFILE=full: Jaeger and Grafana too
+up: setup  ## the services in containers, with Kafka, PostgreSQL and Prometheus; PROFILE=objects: assets in S3; full: all there is
 	@$(PY) -m scripts.compose up --profile $(PROFILE)
 
 down: setup  ## end what `make up` started; WIPE=1 removes what it holds, too
 	@$(PY) -m scripts.compose down $(if $(WIPE),--wipe)
 
-smoke: setup  ## the scene of the demonstration through containers of its own: PROFILE=full KEEP=name
+smoke: setup  ## the scene of the demonstration through containers of its own: PROFILE=objects KEEP=name
 	@$(PY) -m scripts.compose smoke --profile $(PROFILE) $(if $(KEEP),--keep $(KEEP)) $(if $(JSON),--json)
 
 bench: setup  ## measure, print a table and one JSON object, exit 1 where a bar is missed

@@ -1,8 +1,8 @@
 """`make up`, `make down`, `make smoke`.
 
-    python -m scripts.compose up    [--profile small|full]
+    python -m scripts.compose up    [--profile small|objects|full]
     python -m scripts.compose down  [--wipe]
-    python -m scripts.compose smoke [--profile small|full] [--timeout SECONDS] [--keep NAME] [--json]
+    python -m scripts.compose smoke [--profile small|objects|full] [--timeout SECONDS] [--keep NAME] [--json]
 
 Exit codes are those of `farandole`: of `smoke` 0 only where everything is well; 1 where something that was looked at
 is not; 3 where the workflow ended without being complete; 5 where it took too long; 78 where there is no engine, no
@@ -20,7 +20,7 @@ from rich.console import Console
 from farandole.cli.codes import Code, code_of, first_cause
 from farandole.events.errors import FarandoleError
 from scripts.compose.errors import NoCompose, NoImage
-from scripts.compose.project import NAME, ROOT, Project
+from scripts.compose.project import NAME, PROFILES, ROOT, Project
 from scripts.compose.report import print_report, shape
 from scripts.compose.secrets import FOLDER
 from scripts.compose.smoke import Smoked, smoke, trial
@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     up, down, smoking = (commands.add_parser(name) for name in ("up", "down", "smoke"))
     for each in (up, smoking):
-        each.add_argument("--profile", choices=("small", "full"), default="small", help="how much of it")
+        each.add_argument("--profile", choices=tuple(PROFILES), default="small", help="how much of it")
     down.add_argument("--wipe", action="store_true", help="the volumes too: log, assets, products, tables")
     smoking.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="give up waiting after these")
     smoking.add_argument("--keep", metavar="NAME", help="leave the containers running, as a project of this name")

@@ -1,4 +1,4 @@
-"""Which images compose.yaml is given: the publishers' own; ours of Kafka, PostgreSQL and Prometheus in their stead."""
+"""Which images compose.yaml is given: the publishers' own, or what stands in here for some of them."""
 
 import hashlib
 import os
@@ -8,24 +8,26 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from scripts import jars
 from scripts.compose.errors import NoImage
-from scripts.compose.project import DEPLOY, FILE, Profile
+from scripts.compose.project import DEPLOY, FILE, PROFILES, Profile
 from scripts.containers import Engine, debian, find_base
 from scripts.containers.bases import is_to_be_had
 from scripts.containers.debian import Release
 from scripts.containers.images import ALL, build, image_name, services, shared_requirements
 from scripts.containers.places import cache, locked
-from scripts.kafka.artifacts import find_jars
+from scripts.kafka.artifacts import SERVER as KAFKA
+from scripts.s3.server import POM as S3PROXY
 
 _DEFAULT = re.compile(r"\$\{(\w+)_IMAGE:-([^}]+)\}")
-_OF_FULL = {"JAEGER", "GRAFANA", "sla-watcher"}
 _RELEASE: Release = "bookworm"
+_SCRIPTS = Path(__file__).parents[1]
 
 
 def defaults(profile: Profile) -> dict[str, str]:
     """What compose.yaml takes by itself, by the first part of the variable that says otherwise."""
     found = dict(_DEFAULT.findall(FILE.read_text(encoding="utf-8")))
-    return {name: image for name, image in found.items() if profile == "full" or name not in _OF_FULL}
+    return {name: image for name, image in found.items() if name.lower() not in PROFILES[profile]}
 
 
 def build_services(engine: Engine, profile: Profile, say: Callable[[str], None]) -> None:
@@ -37,7 +39,7 @@ def build_services(engine: Engine, profile: Profile, say: Callable[[str], None])
         return
     base, alike = find_base(engine), {"SHARED": " ".join(shared_requirements())}
     for service in (*services(), ALL):
-        if profile == "full" or service not in _OF_FULL:
+        if service not in PROFILES[profile]:
             say(f"building {image_name(service)} on {base.image}")
             build(engine, service, base, variables=alike if service == ALL else {})
 
@@ -60,13 +62,18 @@ def find_images(engine: Engine, profile: Profile, say: Callable[[str], None]) ->
     return variables
 
 
-def _made(engine: Engine, name: str, more: Mapping[str, Callable[[], Path]]) -> str:
-    """The name of our own image, built where the engine does not have it yet."""
+def _made(engine: Engine, name: str, more: Mapping[str, jars.Server | Path]) -> str:
+    """The name of our own image, built where the engine does not have it yet. Raises NoImage."""
     place, base = DEPLOY / "images" / name, debian(engine, _RELEASE).image
     content = hashlib.sha256(base.encode())
     for path in sorted(place.iterdir()):
         content.update(path.name.encode() + path.read_bytes())
-    found = {folder: find() for folder, find in more.items()}
+    try:
+        found = {
+            called: jars.find_jars(part) if isinstance(part, jars.Server) else part for called, part in more.items()
+        }
+    except jars.NoJars as error:
+        raise NoImage(f"no image of {name} can be made: {error}") from error
     content.update("".join(path.name for path in found.values()).encode())
     image = f"farandole-{name}:{content.hexdigest()[:12]}"
     with locked(cache() / f"{name}.lock"):
@@ -88,14 +95,10 @@ def _build(engine: Engine, place: Path, more: Mapping[str, Path], options: list[
         engine.docker("build", "--quiet", "--network", "host", *options, str(context))
 
 
-def _logging() -> Path:
-    """What our Kafka says: warnings and errors."""
-    return Path(__file__).parents[1] / "kafka" / "log4j2.properties"
-
-
-# By the first part of the variable, what its folder below deploy/images lacks.
-_MADE_OF: Mapping[str, Mapping[str, Callable[[], Path]]] = {
-    "KAFKA": {"libs": find_jars, "log4j2.properties": _logging},
+# By the first part of the variable, what its folder below deploy/images lacks: jars, and a file.
+_MADE_OF: Mapping[str, Mapping[str, jars.Server | Path]] = {
+    "KAFKA": {"libs": KAFKA, "log4j2.properties": _SCRIPTS / "kafka" / "log4j2.properties"},
     "POSTGRES": {},
     "PROMETHEUS": {},
+    "OBJECTS": {"libs": S3PROXY, "logback.xml": _SCRIPTS / "s3" / "logback.xml"},
 }

@@ -13,13 +13,19 @@ from scripts.compose.errors import ComposeFailed, NoCompose
 from scripts.containers import Engine
 from scripts.containers.client import find_docker
 
-Profile = Literal["small", "full"]
+Profile = Literal["small", "objects", "full"]
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 FILE = DEPLOY / "compose.yaml"
 NAME = "farandole"  # of the project that `make up` starts; small.env and full.env say the same
 ONCE = "topics"  # the service that ends when it is done
+PROFILES: Mapping[Profile, tuple[str, ...]] = {
+    "small": ("objects", "jaeger", "grafana", "sla-watcher"),
+    "objects": ("jaeger", "grafana", "sla-watcher"),
+    "full": (),
+}
+"""What each leaves out."""
 _LIMIT = 600.0  # seconds of one command of Compose
 _LOOK = 0.5
 _TAIL = 3_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from scripts.compose.project import ROOT
 
 FOLDER = ROOT / "var" / "secrets"
-NAMES = ("tables", "reader", "grafana")
+NAMES = ("tables", "reader", "objects", "grafana")
 _BYTES = 24
 
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from farandole.client import AsyncClient
 from farandole.config import load
 from farandole.fold import WorkflowState
-from scripts.compose import product, samples, traces
-from scripts.compose.project import ONCE, ROOT, Container
+from scripts.compose import assets, product, samples, traces
+from scripts.compose.project import ONCE, PROFILES, ROOT, Container
 from scripts.compose.reading import until_nothing
 from scripts.compose.stage import Stage, in_container, prepare_trial
 from scripts.demo.performance import paces
@@ -26,7 +26,6 @@ SOURCE = "smoke"
 _START = 300.0  # seconds for all containers to be well
 _SPANS = 60.0  # seconds for the last span to come
 _SAMPLES = 180.0  # seconds until Prometheus has found, and asked twice, whom it shall ask
-_NOT_STARTED = {"small": ("jaeger", "grafana", "sla-watcher"), "full": ()}
 
 
 class Finding(NamedTuple):
@@ -71,7 +70,7 @@ def smoke(stage: Stage, scene: Scene, scratch: Path, *, timeout: float, console:
         state.summary.updated - state.summary.started,
         tuple(findings),
         {one.service: one.about["Config"]["Image"] for one in containers.values()},
-        _NOT_STARTED[stage.project.profile],
+        PROFILES[stage.project.profile],
     )
 
 
@@ -104,6 +103,10 @@ def _look(
     services = [step.partition("/")[0] for step in state.summary.steps]
     wrong = product.flaws(product.fetch(stage.project, scene.scene_id, scratch / "product"), expected.product())
     yield _finding("product", wrong, "every pixel is that of the run on SQLite; files and checksums are valid")
+    if assets.OBJECTS not in PROFILES[stage.project.profile]:
+        stored = assets.stored(stage.project)
+        wrong = assets.misplaced(stored, assets.in_folder(stage.project))
+        yield _finding("assets", wrong, f"{stored} contents, all of them in the object store")
     spans: list[traces.Seen] = []
 
     def lacking() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.compose.images import build_services, find_images
-from scripts.compose.project import NAME, Profile, Project
+from scripts.compose.project import NAME, PROFILES, Profile, Project
 from scripts.compose.secrets import make_secrets
 from scripts.containers import Engine
 from scripts.demo.scene import Scene
@@ -16,6 +16,8 @@ from scripts.kafka.settings import free_ports
 PORTS = {"KAFKA": 9092, "POSTGRES": 5432, "PROMETHEUS": 9090, "JAEGER": 16686, "GRAFANA": 3000}
 """What compose.yaml publishes on loopback, by the first part of the variable that says otherwise."""
 RECEIVER = Path(__file__).with_name("receiver.yaml")
+RECEIVED = "otlp+http://receiver:4318"  # where it takes spans
+OWN_COPIES = "/tmp/assets"  # a folder that a container shares with none
 _SCENES = "/scenes"  # where a container sees them
 
 
@@ -48,14 +50,16 @@ def prepare(engine: Engine, profile: Profile, scene: Scene, say: Callable[[str],
 def prepare_trial(stage: Stage, name: str) -> Stage:
     """The same under another name and on free ports, so that it disturbs nobody.
 
-    Without Jaeger a receiver of ours takes the spans.
+    Without Jaeger a receiver of ours takes the spans. Each container has its own copies of what lies in a bucket, so
+    that whatever it gets comes from there.
     """
     found = [port for ports in free_ports(2) for port in (ports.client, ports.broker, ports.controller)]
     ports = dict(zip(PORTS, found, strict=False))
     variables = {**(stage.project.variables or {})} | {f"{each}_PORT": str(port) for each, port in ports.items()}
+    variables["ASSET_CACHE"] = OWN_COPIES
     project = replace(stage.project, name=name, variables=variables)
-    if project.profile == "small":
-        project = replace(project, variables={**variables, "TRACES": "otlp+http://receiver:4318"}, more=(RECEIVER,))
+    if "jaeger" in PROFILES[project.profile]:
+        project = replace(project, variables={**variables, "TRACES": RECEIVED}, more=(RECEIVER,))
     return Stage(project, ports)
 
 

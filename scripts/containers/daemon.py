@@ -1,13 +1,15 @@
 """An engine of our own: Debian's dockerd under a guard, shared by whoever asks for one at the same time.
 
-It has its own data, socket and mount namespace, makes no rule in the packet filter and no bridge by itself, and ends
-with its owner, in whatever way that ends: with containerd, the containers and all that they had mounted.
+It has its own data, socket and mount namespace, makes no rule in the packet filter and no bridge by itself, and takes
+none away from another engine. It ends with its owner, in whatever way that ends: with containerd, the containers and
+all that they had mounted.
 """
 
 import fcntl
 import json
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ _START = 90.0  # seconds for dockerd to answer; 2 on two idle cores
 _GRACE = 60.0  # seconds for it to end its containers and itself
 _LOOK = 0.2
 _TAIL = 3_000
+_ANOTHERS = "docker0"  # every engine's name for the bridge that it makes by itself
 # In a mount namespace of its own, so that nothing stays mounted; with an own place for the shims' sockets, so that it
 # takes no containerd of the system for its own.
 _NAMESPACE = 'mkdir -p /run/containerd && mount -t tmpfs -o mode=0711 farandole /run/containerd && exec "$0" "$@"'
@@ -114,7 +117,7 @@ def _start(program: str, folder: Path, run: Path, guard: Guard) -> Guarded:
         f"--exec-root={run}/exec",
         f"--pidfile={run}/docker.pid",
         f"--host=unix://{run}/docker.sock",
-        "--bridge=none",
+        f"--bridge={_bridge()}",
         "--iptables=false",
         "--ip6tables=false",
         "--log-level=warn",
@@ -126,6 +129,11 @@ def _start(program: str, folder: Path, run: Path, guard: Guard) -> Guarded:
         process = guard.start(spec, [nothing.fileno(), log.fileno(), log.fileno()])
     process.receive()
     return process
+
+
+def _bridge() -> str:
+    """None; or another engine's, which dockerd leaves as it is, while it would remove it if it was to have none."""
+    return _ANOTHERS if _ANOTHERS in {name for _, name in socket.if_nameindex()} else "none"
 
 
 def _wait(process: Guarded, engine: Engine, run: Path) -> None:

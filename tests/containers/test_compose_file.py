@@ -11,15 +11,16 @@ from farandole.cli.options import settings
 from farandole.cli.services import chosen_services, topology_of
 from farandole.events.durations import seconds
 from scripts.compose.images import defaults
-from scripts.compose.project import ONCE, Profile
+from scripts.compose.project import ONCE, PROFILES, Profile
+from scripts.compose.secrets import NAMES
 from scripts.containers.images import ALL, image_name, services
+from scripts.jars import pinned
 from scripts.kafka.artifacts import kafka_version
+from scripts.s3.server import POM as S3PROXY
 from tests.containers.composed import DEPLOY, ROOT, config
 
-PROFILES: tuple[Profile, ...] = ("small", "full")
 RECEIVER = ROOT / "scripts" / "compose" / "receiver.yaml"
-OF_FULL = {"jaeger", "grafana", "sla-watcher"}
-OTHERS = {"kafka", "postgres", "prometheus", "jaeger", "grafana"}
+OTHERS = {"kafka", "postgres", "prometheus", "objects", "jaeger", "grafana"}
 
 
 def plain() -> dict[str, Any]:
@@ -40,13 +41,28 @@ def test_both_generations_of_compose_accept_it_and_see_the_same_services(generat
     """Without a warning; the profile decides who is there, of which 1.29 shows nothing here."""
     found = config(generation, profile)["services"]
     everybody = {*ours(), ONCE, "observe", *OTHERS, "sla-watcher"}
-    assert found.keys() == (everybody - OF_FULL if (generation, profile) == (2, "small") else everybody)
-    assert {name for name, service in found.items() if service.get("profiles")} == OF_FULL & found.keys()
+    assert found.keys() == (everybody - {*PROFILES[profile]} if generation == 2 else everybody)
+    assert {name for name, service in found.items() if service.get("profiles")} == {*PROFILES["small"]} & found.keys()
     for name, service in found.items():
         assert service["read_only"] is True, name
     assert found["observe"]["depends_on"].keys() == {ONCE, "postgres"}
-    traced = found["tiling"]["environment"]["FARANDOLE_TRACES"]
-    assert traced == ("otlp://jaeger:4317" if profile == "full" else "off")
+    told = found["tiling"]["environment"]
+    assert told["FARANDOLE_TRACES"] == ("off" if "jaeger" in PROFILES[profile] else "otlp://jaeger:4317")
+    in_folder = "objects" in PROFILES[profile]
+    assert told["FARANDOLE_ASSETS"] == ("/var/lib/farandole/assets" if in_folder else "s3://farandole/demo")
+    assert told["FARANDOLE_ASSETS_SECRET_FILE"] == ("" if in_folder else "/run/secrets/objects")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("generation", [1, 2])
+def test_each_profile_starts_who_is_of_it_and_leaves_out_the_rest(generation: int) -> None:
+    """As its environment file names it, and as `make smoke` says."""
+    services = config(generation, "full")["services"]
+    for profile, left_out in PROFILES.items():
+        text = (DEPLOY / f"{profile}.env").read_text()
+        (named,) = re.findall(r"^COMPOSE_PROFILES=(.*)$", text, re.MULTILINE) or [""]
+        started = {name for name, one in services.items() if named in one.get("profiles", [named])}
+        assert started == services.keys() - {*left_out}, profile
 
 
 @pytest.mark.slow
@@ -89,14 +105,37 @@ def test_there_is_a_container_for_each_service_and_its_topics_are_made_beforehan
     assert found[ONCE]["depends_on"]["kafka"] == {"condition": "service_healthy"}
 
 
-def test_the_images_of_services_are_those_that_are_built_here_and_the_broker_is_the_tests_own() -> None:
+def test_the_images_of_services_are_built_here_and_those_of_the_tests_own_servers_have_their_versions() -> None:
     """By name and version."""
     found = plain()["services"]
     for name in (*services(), ONCE):
         image = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", found[name]["image"])
         assert image == image_name(ALL if name == ONCE else name)
     assert defaults("small")["KAFKA"] == f"apache/kafka:{kafka_version()}"
-    assert defaults("full").keys() == {"KAFKA", "POSTGRES", "PROMETHEUS", "JAEGER", "GRAFANA"}
+    assert defaults("objects")["OBJECTS"] == f"andrewgaul/s3proxy:{pinned(S3PROXY)}"
+    assert defaults("small").keys() == {"KAFKA", "POSTGRES", "PROMETHEUS"}
+    assert defaults("full").keys() == {"KAFKA", "POSTGRES", "PROMETHEUS", "OBJECTS", "JAEGER", "GRAFANA"}
+
+
+def test_whoever_may_speak_to_the_object_store_is_given_its_secret_and_by_file_only() -> None:
+    """The volume has its owner before it is used."""
+    found = plain()
+    for name in (*ours(), "observe"):
+        assert "objects" in found["services"][name]["secrets"], name
+    objects = found["services"]["objects"]
+    assert set(found["secrets"]) == {*NAMES}
+    assert "/run/secrets/objects" in objects["entrypoint"][-1]
+    assert not [name for name in objects["environment"] if "CREDENTIAL" in name]
+    assert objects["user"] == found["services"][ONCE]["user"]
+    assert objects["depends_on"][ONCE] == {"condition": "service_completed_successfully"}
+    (shown,) = found["services"][ONCE]["volumes"]
+    assert shown == "objects:/var/lib/farandole"
+
+
+def test_both_servers_on_java_are_made_of_one_layer_with_it() -> None:
+    """Else it is fetched twice."""
+    texts = [(DEPLOY / "images" / name / "Dockerfile").read_text() for name in ("kafka", "objects")]
+    assert len({re.findall(r"^RUN (?:.*\\\n)*.*$", text, re.MULTILINE)[0] for text in texts}) == 1
 
 
 def test_nobody_is_killed_who_is_still_within_the_grace() -> None:

@@ -19,6 +19,17 @@ from scripts.containers.places import ROOT
 from tests.containers.required import without_docker
 
 PATIENCE = 60.0
+# In a network namespace of its own, where another engine seems to have made its bridge.
+BESIDE = """
+import fcntl, socket
+from scripts.containers import docker_engine
+with socket.socket() as any_socket:
+    fcntl.ioctl(any_socket, 0x89A0, b"docker0\\0")  # SIOCBRADDBR
+for _ in range(2):  # the second time it finds what it knew of networks
+    with docker_engine(("own",)) as engine:
+        print(engine.docker("network", "create", "another"), flush=True)
+print(*(name for _, name in socket.if_nameindex()))
+"""
 HOLDER = """
 import sys, time
 from scripts.containers import docker_engine
@@ -107,6 +118,21 @@ def test_killing_its_owner_leaves_nothing(tmp_path: Path) -> None:
         owner.send_signal(signal.SIGKILL)
     until(lambda: daemons(tmp_path) == [])
     until(lambda: not sleeper.is_running())
+
+
+@pytest.mark.slow
+@pytest.mark.e2e
+@pytest.mark.usefixtures("alone")
+def test_the_bridge_of_another_engine_stays() -> None:
+    """And none of its own does."""
+    command = ["unshare", "--net", sys.executable, "-c", BESIDE]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if "NoEngine" in done.stderr:
+        without_docker(NoEngine(done.stderr))
+    assert done.returncode == 0, done.stderr
+    left = done.stdout.splitlines()[-1].split()
+    assert "docker0" in left
+    assert not [name for name in left if name.startswith("br-")]
 
 
 def test_a_named_engine_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import rasterio
 from farandole.events.ids import trace_id
 from farandole.fold import StepCount, Summary, WorkflowState
 from ingest.sensors import load_sensors
-from scripts.compose import Container, product, samples, traces
+from scripts.compose import Container, assets, product, samples, traces
 from scripts.compose.reading import until_nothing
 from scripts.compose.secrets import NAMES, make_secrets
 from scripts.compose.smoke import unsealed
@@ -47,6 +47,13 @@ def test_a_span_that_is_missing_or_of_another_trace_is_found() -> None:
         assert [text for text in found if told in text], told
     stray = traces.Seen("another", "9", "process t", "s/one")
     assert traces.missing(STATE, [*SPANS, stray]) == ["trace another has spans of s/one"]
+
+
+def test_assets_that_lie_elsewhere_than_in_the_object_store_are_found() -> None:
+    """And none at all, for then nothing went through it."""
+    assert assets.misplaced(83, 0) == []
+    assert assets.misplaced(0, 0) == ["no content lies in the object store"]
+    assert assets.misplaced(83, 2) == ["2 contents lie in the volume of the services"]
 
 
 class Answers(BaseHTTPRequestHandler):

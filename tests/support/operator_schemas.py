@@ -5,30 +5,23 @@ from which its CRDs are generated (Maven). Both are fetched into a cache under t
 `operators/`. What cannot be had skips a test, loudly, unless it is required.
 """
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import kubernetes_validate
-import pytest
 
-from scripts.kafka.artifacts import find_java
-from scripts.kafka.errors import NoKafka
+from scripts import jars
+from tests.support.fetched import missing
 from tests.support.npm import installed
 
 Document = dict[str, Any]
 _HERE = Path(__file__).with_name("operators")
 _PROGRAM = "check.mjs"
 _CLASSES = "Strimzi.java"
-_REQUIRED = "FARANDOLE_REQUIRE_STRIMZI"
-_FETCH = 600.0  # seconds for some 35 jars, 18 MB
+_STRIMZI = jars.Server("Strimzi", "strimzi", _HERE / "pom.xml", "strimzi.version", "api-*.jar")
 _CHECK = 120.0
 _NODE = ("keda.sh/", "monitoring.coreos.com/")
 _JAVA = "kafka.strimzi.io/"
@@ -63,10 +56,10 @@ def _of_strimzi(documents: Sequence[Document]) -> list[list[str]]:
     if not documents:
         return []
     try:
-        java = find_java()
-    except NoKafka as error:
-        _missing(str(error))
-    argv = [java, "-XX:TieredStopAtLevel=1", "-cp", f"{_jars()}/*", str(_HERE / _CLASSES)]
+        java, classes = jars.find_java(), jars.find_jars(_STRIMZI)
+    except jars.NoJars as error:
+        missing(str(error), "FARANDOLE_REQUIRE_STRIMZI")
+    argv = [java, "-XX:TieredStopAtLevel=1", "-cp", f"{classes}/*", str(_HERE / _CLASSES)]
     return _asked(argv, documents)
 
 
@@ -76,50 +69,3 @@ def _asked(argv: Sequence[str], documents: Sequence[Document]) -> list[list[str]
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def _jars() -> Path:
-    """The folder of Strimzi's classes; made on the first call on this machine, by one caller at a time."""
-    pom = (_HERE / "pom.xml").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "farandole" / "strimzi"
-    folder = cache / hashlib.sha256(pom).hexdigest()[:12]
-    if not folder.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        with (cache / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not folder.is_dir():  # another process may have been quicker
-                _fetch(folder)
-    return folder
-
-
-def _fetch(folder: Path) -> None:
-    """Under another name first: whoever finds the folder finds all of it."""
-    maven = shutil.which("mvn")
-    if maven is None:
-        _missing("no mvn (Maven), which fetches Strimzi's classes (on Debian: apt-get install maven)")
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as scratch:
-        made = Path(scratch) / "made"
-        made.mkdir()
-        shutil.copy(_HERE / "pom.xml", scratch)
-        argv = [maven, "--quiet", "--batch-mode", "dependency:copy-dependencies"]
-        try:
-            done = subprocess.run(
-                [*argv, f"-DoutputDirectory={made}", "-DincludeScope=runtime"],
-                cwd=scratch,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_FETCH,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            _missing(f"Maven did not fetch Strimzi's classes within {_FETCH:g} s")
-        if done.returncode:
-            _missing(f"Maven could not fetch Strimzi's classes: {done.stdout.strip()[-500:]}")
-        made.rename(folder)
-
-
-def _missing(said: str) -> NoReturn:
-    if os.environ.get(_REQUIRED):
-        pytest.fail(f"{said}, and {_REQUIRED} is set")
-    pytest.skip(said)

@@ -59,8 +59,9 @@ class Configured(_Part):
 class StepManifest(_Part):
     """One step's contract and settings.
 
-    `configured`: the service's own settings, in the order in which they came into force, the last `CONFIGURED_KEPT`;
-    None where an older library declared the version.
+    `inbox`: whether it leases its inbox, where what it takes is re-keyed, rather than the topic of its event.
+    `configured`: the service's own settings, in the order in which they came into force, the last `CONFIGURED_KEPT`.
+    Both are None where an older library declared the version.
     """
 
     name: str
@@ -69,6 +70,7 @@ class StepManifest(_Part):
     shape: Literal["one", "fan-in", "join"] = "one"
     intervals: list[Interval] = [Interval()]
     order_by: str | None = None
+    inbox: bool | None = None
     runs: Literal["async", "thread", "process"] = "async"
     timeout: float | None = None
     attempts: int = 1

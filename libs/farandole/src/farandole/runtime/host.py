@@ -20,6 +20,7 @@ from farandole.runtime.declare import AnyStep, Service
 from farandole.runtime.forward import Forwarder
 from farandole.runtime.ground import ground
 from farandole.runtime.manifests import make_manifest, manifest_record, same_but_for_time
+from farandole.runtime.moved import refuse_moved
 from farandole.runtime.plan import Plan
 from farandole.runtime.pool import ProcessPool
 from farandole.runtime.provide import Provided
@@ -82,7 +83,8 @@ class Host:
     async def run(self, stop: asyncio.Event, started: asyncio.Event | None = None) -> list[str]:
         """Serve until `stop` is set; ids of the deliveries that were left running after the grace.
 
-        Raises ConfigError before anything runs, LogUnavailable when the log does not go on.
+        Raises ConfigError, and DeclarationError for a step whose state would move, before anything runs; LogUnavailable
+        when the log does not go on.
         """
         steps = list(self._service.steps.values())
         await self._provided.open(s for s in steps if s.policy.runs != "process" or self._options.inline)
@@ -158,6 +160,7 @@ class Host:
         await self._log.ensure(ground(self._service, there, self._options.partitions))
         await self._sources.load(self._log)
         before = [m for m in self._sources.manifests.values() if m.service == self._service.name]
+        refuse_moved(steps, before)
         known = {step.name for manifest in before for step in manifest.steps}
         for step in steps:
             if step.policy.start == "now" and step.name not in known:

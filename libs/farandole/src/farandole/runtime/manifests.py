@@ -92,6 +92,7 @@ def _step(step: AnyStep, intervals: list[Interval] | None, now: float) -> StepMa
         shape=signature.shape,
         intervals=intervals or begun,
         order_by=policy.order_by,
+        inbox=step.fed_by_inbox,
         runs=policy.runs,
         timeout=policy.timeout,
         attempts=policy.retry.attempts,

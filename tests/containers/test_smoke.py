@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -34,6 +35,7 @@ ROOT = Path(__file__).parents[2]
 LIMIT = 1_500  # seconds of `make smoke` on a busy machine, with the images that it builds
 WORK = 600.0  # seconds of one scene on a busy machine
 PATIENCE = 300.0
+AWAY = 15.0  # seconds
 SERVICES = "ingest stacking tiling calibration masking indices mosaic cog quicklook catalogue".split()
 
 
@@ -113,6 +115,18 @@ def test_docker_stop_of_any_service_ends_it_in_order_and_loses_nothing(smoked: S
     check(smoked, "stopped", amid(smoked, "stopped", stop))
     assert codes == dict.fromkeys((*SERVICES, "observe"), 0)
     assert [flaw for one in smoked.project.wait_well(PATIENCE).values() for flaw in unsealed(one)] == []
+
+
+def test_all_go_on_by_themselves_when_the_only_broker_was_away(smoked: Smoked) -> None:
+    """Stopped in order, as for an upgrade, and for longer than every lease and session lasts."""
+
+    def restart() -> None:
+        kafka = smoked.project.containers()["kafka"].id
+        smoked.project.engine.docker("stop", kafka)
+        time.sleep(AWAY)
+        smoked.project.engine.docker("start", kafka)
+
+    check(smoked, "broker-away", amid(smoked, "broker-away", restart))
 
 
 @pytest.fixture(scope="module")

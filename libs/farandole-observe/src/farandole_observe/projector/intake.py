@@ -13,8 +13,8 @@ from farandole.events.topics import JOURNAL, MANIFESTS
 from farandole.log.ports import Log, Reader
 from farandole.log.record import Record, TopicPartition
 
-_BATCH, _FIRST = 2_000, 20  # records of one poll: at most, and of the first
-_BYTES = 1_000_000  # of one poll, about: a record of the journal holds one fact or a thousand, up to 256 kB
+_BATCH, _FIRST = 1_000, 20  # records of one poll: at most, and of the first
+_BYTES = 500_000  # of one poll, about: a record of the journal holds one fact or a thousand, up to 256 kB
 _TOLD = frozenset({JOURNAL, MANIFESTS})
 
 

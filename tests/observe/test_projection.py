@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from farandole.engines.open import open_log
 from farandole.events.errors import ConfigError, Fenced, ProjectionStopped
-from farandole.log.record import NewRecord
+from farandole.log.ports import Log
+from farandole.log.record import NewRecord, TopicPartition
 from farandole_observe.projection import keeping
 from farandole_observe.projection import owner as owner_module
 from farandole_observe.projection.keeping import Standing
@@ -388,6 +389,40 @@ async def test_a_store_that_was_folded_from_another_log_is_refused() -> None:
         await fold_all(shop(), empty, store)
         assert await rows_of(shop(), store) == {}
         await store.close()
+
+
+async def test_what_is_cut_while_an_owner_stands_still_is_said_and_the_rest_is_folded(tmp_path: Path) -> None:
+    """It goes on where the log begins now, and ends neither by what it can read no more nor without a word of it."""
+    async with memory_log() as (log, _):
+        store = await open_store(f"sqlite:///{tmp_path}/tables.db")
+        owner = Owner(shop(), log, store, "one")
+        await log.append(sales(random.Random(1), 50))
+        assert await owner.catch_up()
+        folded = await _ends(log)
+        await log.append(sales(random.Random(2), 50))
+        gone = await _ends(log)
+        await log.prune(gone)
+        await log.append(sales(random.Random(3), 50))
+        running = asyncio.create_task(owner.run())
+        try:
+            async with asyncio.timeout(60.0):
+                while await _stands(store) != await _ends(log):
+                    assert not running.done(), running
+                    await asyncio.sleep(0.01)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert (await standing(store)).cut == sum(gone.values()) - sum(folded.values()) > 0
+        await store.close()
+
+
+async def _ends(log: Log) -> dict[TopicPartition, int]:
+    return {place: span.end for place, span in (await log.spans(shop().topics)).items()}
+
+
+async def _stands(store: Store) -> dict[TopicPartition, int]:
+    async with store.reading() as connection:
+        return {place: stands.next for place, stands in (await keeping.positions(connection, "shop")).items()}
 
 
 async def test_two_records_of_two_projections_do_not_mix(url: str) -> None:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from farandole.events.errors import Fenced, LogUnavailable
+from farandole.events.errors import Fenced, LogError, LogFormatError, LogUnavailable
 from farandole.log.ports import Log, Reader
 from farandole.log.record import Record, TopicPartition
 from farandole_observe.projection import keeping
@@ -55,12 +55,14 @@ class Owner:
         self._say = structlog.get_logger("farandole_observe").bind(projection=projection.name)
 
     async def run(self) -> None:
-        """Fold, or stand by, until cancelled; where log or store cannot be reached, again and again."""
+        """Fold, or stand by, until cancelled; as `Replica.run` where log or store fail, or the log was cut."""
         try:
             while True:
                 try:
                     await self.turn(_WAIT)
-                except (LogUnavailable, SQLAlchemyError, Fenced, OSError) as error:
+                except LogFormatError:
+                    raise
+                except (LogError, SQLAlchemyError, OSError) as error:
                     self._say.warning("the projection waits", reason=str(error).partition("\n")[0])
                     await self._start_again()
                     await asyncio.sleep(_PAUSE)

@@ -16,8 +16,9 @@ from farandole.events.topics import JOURNAL, MANIFESTS
 from farandole.fold import Topology
 from farandole.log.manifests import read_manifest, read_manifests
 from farandole.log.partitioner import journal_partition
-from farandole.log.ports import Log, Reader
+from farandole.log.ports import Log
 from farandole.log.record import Record, Span, TopicPartition
+from farandole_observe.projector.intake import Intake
 from farandole_observe.projector.shard import Ended, Shard
 from farandole_observe.projector.sieve import EVERYTHING, Sieve
 from farandole_observe.projector.sight import Facts, Input, facts_of, input_of, wanted
@@ -27,9 +28,8 @@ from farandole_observe.store.opening import Store
 
 HELD = 10.0
 """Seconds after which the shards of a replica that is not heard of are another's."""
-_BATCH, _FIRST, _LEAST = 5_000, 500, 50  # records of one poll: at most, of the first, and at least
-_BYTES = 4_000_000  # of one poll, about: a record of the journal holds one fact or a thousand, up to 256 kB
 _WAIT = 1.0  # seconds of one poll that finds nothing
+_IN_MEMORY = 100_000  # events of workflows under way that its shards keep in memory together
 _RECOUNTED = 500  # workflows of one transaction
 _PAUSE = 1.0  # seconds before the log, or the store, is tried again
 _LOOK = 1.0  # seconds after which it is asked again where the log ends, so that the tables tell how old they are
@@ -51,11 +51,10 @@ class Replica:
         self._number = 0  # of shards in all
         self._manifests: dict[str, Manifest] = {}
         self._topology = Topology.of(())
-        self._reader: Reader | None = None
+        self._intake: Intake | None = None
         self._followed: tuple[frozenset[str], frozenset[int]] = (frozenset(), frozenset())
         self._goal: tuple[float, Mapping[TopicPartition, Span]] | None = None  # where the log ended, and when
         self._renew = self._looked = 0.0
-        self._limit = _FIRST
         self._greedy = False  # takes whatever is nobody's, for it will not stay
         self._say = structlog.get_logger("farandole_observe")
         self.turns = 0
@@ -96,12 +95,10 @@ class Replica:
         if not self._shards:
             await asyncio.sleep(wait)
             return
-        reader = await self._reading()
-        records = await reader.poll(limit=self._limit, timeout=wait)
+        intake = await self._reading()
+        records = await intake.take(wait)
         if records:
-            size = sum(len(record.value or b"") for record in records)
-            self._limit = max(_LEAST, min(_BATCH, len(records) * _BYTES // max(1, size)))
-            await self._fold(records, reader.positions())
+            await self._fold(records, intake.positions())
         else:
             await self._recount()
         await self._look()
@@ -146,6 +143,7 @@ class Replica:
                     places = await shards.positions(connection, number)
                     self._shards[number] = Shard(self._store, turn, places, self._ended)
             for shard in self._shards.values():
+                shard.room = _IN_MEMORY // len(self._shards)
                 await shard.hold(connection, until=now + HELD)
         self._renew, self.shares = now + HELD / 3, True
 
@@ -155,15 +153,15 @@ class Replica:
 
     # -- reading --------------------------------------------------------------------------------------------
 
-    async def _reading(self) -> Reader:
-        if self._reader is not None and self._wanted() == self._followed:
-            return self._reader
+    async def _reading(self) -> Intake:
+        if self._intake is not None and self._wanted() == self._followed:
+            return self._intake
         await self._end_reading()
         await self._declare(await read_manifests(self._log))
         following = self._wanted()
         start = await self._start(following[0])
-        self._reader, self._followed = await self._log.reader(sorted(following[0]), start), following
-        return self._reader
+        self._intake, self._followed = await Intake.open(self._log, following[0], start), following
+        return self._intake
 
     def _wanted(self) -> tuple[frozenset[str], frozenset[int]]:
         return wanted(self._topology), frozenset(self._shards)
@@ -191,9 +189,9 @@ class Replica:
 
     async def _end_reading(self) -> None:
         self._goal = None
-        if self._reader is not None:
-            reader, self._reader = self._reader, None
-            await reader.close()
+        if self._intake is not None:
+            intake, self._intake = self._intake, None
+            await intake.close()
 
     async def _start_again(self) -> None:
         """Forget what may not be as the tables have it."""
@@ -264,8 +262,8 @@ class Replica:
 
     def _is_at(self, ends: Mapping[TopicPartition, Span]) -> bool:
         """Whether nothing of its shards is lacking before these ends: what was read is folded."""
-        if self._reader is None or self._wanted() != self._followed:
+        if self._intake is None or self._wanted() != self._followed:
             return not self._shards
-        stands = self._reader.positions()
+        stands = self._intake.positions()
         mine = (place for place in ends if place[0] != JOURNAL or place[1] in self._shards)
         return all(stands.get(place, ends[place].start) >= ends[place].end for place in mine)

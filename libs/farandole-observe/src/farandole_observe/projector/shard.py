@@ -26,19 +26,19 @@ from farandole_observe.store.shards import Turn
 Ended = Callable[[Workflow, Topology], None]
 """Told of a workflow of which nothing is left, each time that something of it was folded."""
 
-_IN_MEMORY = 100_000  # events of workflows under way that are kept in memory; the rest is read again when needed
-
 
 class Shard:
     """What one replica does while a shard is its own. Every method may raise SQLAlchemyError.
 
-    `positions`: per partition the first offset that is not folded yet.
+    `positions`: per partition the first offset that is not folded yet. `room`: for so many events of workflows under
+    way in memory; the rest is read again when it is needed.
     """
 
     def __init__(
         self, store: Store, turn: Turn, positions: Mapping[TopicPartition, int], ended: Ended | None = None
     ) -> None:
         self.turn, self._ended = turn, ended
+        self.room = 0
         self.positions = dict(positions)
         self._store = store
         self._shared = Shared()
@@ -169,7 +169,7 @@ class Shard:
                 self._drop(name)
             else:
                 self._kept.move_to_end(name)
-        while self._events > _IN_MEMORY and len(self._kept) > 1:
+        while self._events > self.room and len(self._kept) > 1:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, name: str) -> None:

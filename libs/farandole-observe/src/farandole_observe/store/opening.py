@@ -133,7 +133,7 @@ def _prepare(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = TRUNCATE")
     cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA cache_size = -65536")
+    cursor.execute("PRAGMA cache_size = -16384")
     cursor.close()
 
 

@@ -5,6 +5,7 @@ deliveries, workflows and traces, 8 for groups and spans.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -103,7 +104,12 @@ def is_sampled(trace: str, ratio: float) -> bool:
 
     As OpenTelemetry's TraceIdRatioBased: by the lower 64 bits of the id, which is a hash.
     """
-    return ratio >= 1.0 or int(trace[16:], 16) < round(ratio * 2**64)
+    return ratio >= 1.0 or int(trace[16:], 16) < _share(ratio)
+
+
+@lru_cache(16)  # asked of every event, and a process knows one ratio
+def _share(ratio: float) -> int:
+    return round(ratio * 2**64)
 
 
 def traceparent(trace: str, span: str, *, sampled: bool = True) -> str:

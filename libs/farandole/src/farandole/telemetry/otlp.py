@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util.types import AnyValue
 
 from farandole.telemetry import conventions as names
 from farandole.telemetry.spans import Context, Span
@@ -146,8 +147,20 @@ def _portions(spans: Sequence[ReadableSpan]) -> Iterator[Sequence[ReadableSpan]]
 
 
 @lru_cache(1024)
-def _resource(service: str, release: str, worker: str) -> Resource:
+def _resource(service: str, release: str, worker: str) -> "_Resource":
     """Who did it; `Resource.create` would add an id that it draws, and a rebuild another one."""
     about = {names.SERVICE_NAME: service, names.SERVICE_VERSION: release, names.SERVICE_INSTANCE: worker}
     given = OTELResourceDetector().detect()  # OTEL_RESOURCE_ATTRIBUTES
-    return Resource(_SDK).merge(given).merge(Resource({name: value for name, value in about.items() if value}))
+    found = Resource(_SDK).merge(given).merge(Resource({name: value for name, value in about.items() if value}))
+    return _Resource(dict(found.attributes), found.schema_url)
+
+
+class _Resource(Resource):
+    """Knows its hash: an exporter asks each span's, and that of the parent is made of its text as JSON."""
+
+    def __init__(self, attributes: dict[str, AnyValue], schema_url: str) -> None:
+        super().__init__(attributes, schema_url)
+        self._known = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._known

@@ -1,7 +1,7 @@
 """What is counted of a step while it works: plain numbers, added up by commit, and turned into metrics when asked."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import time
 
 from farandole.events.facts import REASONS
@@ -42,13 +42,25 @@ class Spread:
         self.total = 0.0
         self.exemplars: dict[int, Exemplar] = {}
 
-    def add(self, value: float) -> int:
-        """Count it; its bucket."""
+    def add(self, value: float) -> None:
+        """Count it."""
         value = max(value, 0.0)
         bucket = bisect_left(self.bounds, value)
         self.counts[bucket] += 1
         self.total += value
-        return bucket
+
+    def add_all(self, outcomes: Iterable[Settled]) -> dict[int, Settled]:
+        """Count how long those took in which code ran; by bucket the last one."""
+        bounds, counts = self.bounds, self.counts
+        last: dict[int, Settled] = {}
+        for outcome in outcomes:
+            if started := outcome.started:
+                value = max(outcome.finished - started, 0.0)
+                bucket = bisect_left(bounds, value)
+                counts[bucket] += 1
+                self.total += value
+                last[bucket] = outcome
+        return last
 
 
 class Tally:
@@ -72,22 +84,19 @@ class Tally:
         """Count a commit and all that ended with it."""
         self.commits.add(commit.seconds)
         self.sizes.add(commit.records)
-        outcomes, durations = self.outcomes, self.durations
-        last: dict[tuple[Spread, int], Settled] = {}
-        for outcome in commit.outcomes:
-            ending, started = outcome.ending, outcome.started
-            outcomes[ending] += 1
-            self.sent += len(outcome.records)
-            if started and (spread := durations.get(ending)) is not None:
-                last[spread, spread.add(outcome.finished - started)] = outcome
+        endings = [outcome.ending for outcome in commit.outcomes]
+        for ending in set(endings):  # nearly always there is one
+            ended = [outcome for outcome in commit.outcomes if outcome.ending == ending]
+            self.outcomes[ending] += len(ended)
+            if (spread := self.durations.get(ending)) is not None:
+                self._exemplify(spread, spread.add_all(ended))
             if ending == "dead":
-                reason = outcome.reason
-                self.dead[reason if reason in self.dead else OTHER] += 1
-        if last:
-            self._exemplify(last)
+                for reason in [outcome.reason for outcome in ended]:
+                    self.dead[reason if reason in self.dead else OTHER] += 1
+        self.sent += sum([len(outcome.records) for outcome in commit.outcomes])
 
-    def _exemplify(self, last: dict[tuple[Spread, int], Settled]) -> None:
+    def _exemplify(self, spread: Spread, last: Mapping[int, Settled]) -> None:
         now = time()
-        for (spread, bucket), outcome in last.items():
+        for bucket, outcome in last.items():
             if self._ratio >= 1.0 or is_sampled(trace_id(outcome.workflow), self._ratio):
                 spread.exemplars[bucket] = Exemplar(outcome.finished - outcome.started, outcome.workflow, now)

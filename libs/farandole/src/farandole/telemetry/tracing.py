@@ -9,7 +9,7 @@ from typing import get_args
 
 from opentelemetry import context, trace
 from opentelemetry.context.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags
 
 from farandole.events.envelope import Envelope
 from farandole.events.facts import Fact
@@ -19,6 +19,8 @@ from farandole.telemetry.spans import Member, Span, origin_of, spans
 
 _REMEMBERED = 4096  # workflows whose decision is remembered: most attempts are of one that was seen just now
 _TRACED = frozenset(get_args(Ending))
+(_SPAN,) = trace.set_span_in_context(INVALID_SPAN, Context())
+"""The key under which a context has its span: what sets it copies a context twice, and this is done for every event."""
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 
 
@@ -107,7 +109,7 @@ class _Running:
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> None:
-        self._token = context.attach(trace.set_span_in_context(self._span))
+        self._token = context.attach(Context({**context.get_current(), _SPAN: self._span}))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

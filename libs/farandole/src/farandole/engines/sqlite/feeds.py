@@ -1,7 +1,6 @@
 """Reading partitions in order on the event loop: short reads, one look at the ends for all, frames cut to measure."""
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Final
 
 import apsw
@@ -114,11 +113,12 @@ class Rota:
             open_feeds[0].end = _FAR  # what there is of frames says itself how much it is: one look less
         else:
             look_at_ends(db, open_feeds)
-        self._turn = (self._turn + 1) % len(open_feeds)
         found: list[Record] = []
-        for feed in (*islice(open_feeds, self._turn, None), *islice(open_feeds, self._turn)):
-            while len(found) < limit and (more := feed.take(db, limit - len(found))):
+        first = self._turn
+        for number in (*range(first, len(open_feeds)), *range(min(first, len(open_feeds)))):
+            while len(found) < limit and (more := open_feeds[number].take(db, limit - len(found))):
                 found += more
+                self._turn = number + 1  # after who gave last: the turn of who has nothing is not his neighbour's too
         return found
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 
 import apsw
@@ -71,6 +72,15 @@ async def test_a_long_backlog_does_not_hold_up_the_others(path: Path) -> None:
         feeds, rota = [Feed(topic_of(log), number, 0) for number in range(3)], Rota()
         seen = {record.partition for _ in range(3) for record in rota.take(log._handle.db, feeds, 10)}
         assert seen == {0, 1, 2}
+
+
+async def test_partitions_with_a_backlog_get_as_much_as_each_other(path: Path) -> None:
+    """The turn of one that has nothing is not its neighbour's."""
+    async with opened(path, TopicSpec("work", 4)) as log:
+        await log.append([NewRecord("work", b"%d" % n, partition=n % 2) for n in range(400)])
+        feeds, rota = [Feed(topic_of(log), number, 0) for number in range(4)], Rota()
+        seen = Counter(record.partition for _ in range(20) for record in rota.take(log._handle.db, feeds, 10))
+        assert seen == {0: 100, 1: 100}
 
 
 async def test_no_read_stays_open(path: Path) -> None:

@@ -23,6 +23,7 @@ from farandole_observe.projection.rows import Rows
 from farandole_observe.projection.values import Values
 from farandole_observe.store.opening import Store
 from farandole_observe.store.tables import projections
+from farandole_observe.store.unbroken import to_its_end
 
 HELD = 10.0
 """Seconds after which the projection of an owner that is not heard of is another's."""
@@ -55,11 +56,11 @@ class Owner:
         self._say = structlog.get_logger("farandole_observe").bind(projection=projection.name)
 
     async def run(self) -> None:
-        """Fold, or stand by, until cancelled; as `Replica.run` where log or store fail, or the log was cut."""
+        """Fold, or stand by, until cancelled; as `Replica.run` where that is, log or store fail, or the log was cut."""
         try:
             while True:
                 try:
-                    await self.turn(_WAIT)
+                    await to_its_end(self.turn(_WAIT))
                 except LogFormatError:
                     raise
                 except (LogError, SQLAlchemyError, OSError) as error:

@@ -25,6 +25,7 @@ from farandole_observe.projector.sight import Facts, Input, facts_of, input_of, 
 from farandole_observe.store import shards, tables
 from farandole_observe.store.bulk import upsert
 from farandole_observe.store.opening import Store
+from farandole_observe.store.unbroken import to_its_end
 
 HELD = 10.0
 """Seconds after which the shards of a replica that is not heard of are another's."""
@@ -63,11 +64,13 @@ class Replica:
         """Whether it has its share of the shards, which may be none."""
 
     async def run(self) -> None:
-        """Fold until cancelled; where log or store cannot be reached, or the log was cut meanwhile, again and again."""
+        """Fold until cancelled, and end the turn under way then; where log or store cannot be reached, or the log was
+        cut meanwhile, again and again.
+        """
         try:
             while True:
                 try:
-                    await self.turn(_WAIT)
+                    await to_its_end(self.turn(_WAIT))
                 except LogFormatError:
                     raise
                 except (LogError, SQLAlchemyError, OSError) as error:

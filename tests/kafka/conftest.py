@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from scripts.kafka import Cluster, NoKafka
+from scripts.kafka import Cluster, NoKafka, kafka_cluster
+from scripts.kafka.settings import free_ports
 from tests.kafka.session import session_kafka, without_kafka
 
 LONG = (
@@ -40,3 +41,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         except NoKafka as error:
             without_kafka(error)
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def before() -> Iterator[tuple[Cluster, int]]:
+    """A Kafka of a file's own that names a proxy's port to its clients."""
+    port = free_ports(1)[0].client
+    try:
+        with kafka_cluster(origins=("java",), advertised={1: port}) as cluster:
+            yield cluster, port
+    except NoKafka as error:
+        without_kafka(error)

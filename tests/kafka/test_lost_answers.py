@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,8 +11,7 @@ from farandole.engines.kafka.clients import TRANSACTION
 from farandole.engines.kafka.log import KafkaLog
 from farandole.log.ports import Interest, Lease, Subscription, Unit
 from farandole.log.record import NewRecord, TopicSpec
-from scripts.kafka import Cluster, NoKafka, kafka_cluster
-from scripts.kafka.settings import free_ports
+from scripts.kafka import Cluster
 from scripts.ports import HOST
 from tests.kafka.proxy import (
     ADD_OFFSETS,
@@ -25,24 +24,12 @@ from tests.kafka.proxy import (
     Proxy,
     proxied,
 )
-from tests.kafka.session import without_kafka
 
 pytestmark = pytest.mark.slow
 
 DEEDS: dict[int, Deed] = {3: "lose request", 6: "lose answer", 9: "delay"}
 """By the commit that meets it."""
 COMMITS = 12
-
-
-@pytest.fixture(scope="module")
-def before() -> Iterator[tuple[Cluster, int]]:
-    """A Kafka of our own that names a proxy's port to its clients."""
-    port = free_ports(1)[0].client
-    try:
-        with kafka_cluster(origins=("java",), advertised={1: port}) as cluster:
-            yield cluster, port
-    except NoKafka as error:
-        without_kafka(error)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,27 +13,14 @@ from farandole.engines.kafka.log import KafkaLog
 from farandole.engines.kafka.subscription import KafkaSubscription
 from farandole.log.ports import Interest, Subscription, Unit
 from farandole.log.record import NewRecord, TopicSpec
-from scripts.kafka import Cluster, NoKafka, kafka_cluster
-from scripts.kafka.settings import free_ports
+from scripts.kafka import Cluster
 from scripts.ports import HOST
 from tests.kafka.proxy import proxied
-from tests.kafka.session import without_kafka
 
 pytestmark = pytest.mark.slow
 
 LEASE = 3
 PATIENCE = 90.0
-
-
-@pytest.fixture(scope="module")
-def before() -> Iterator[tuple[Cluster, int]]:
-    """A Kafka of our own that names a proxy's port to its clients."""
-    port = free_ports(1)[0].client
-    try:
-        with kafka_cluster(origins=("java",), advertised={1: port}) as cluster:
-            yield cluster, port
-    except NoKafka as error:
-        without_kafka(error)
 
 
 @pytest.fixture

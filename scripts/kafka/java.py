@@ -10,9 +10,11 @@ from pathlib import Path
 from farandole.runtime.guarded import Guard
 from scripts.kafka import settings
 from scripts.kafka.artifacts import find_jars, find_java
+from scripts.kafka.errors import KafkaFailed
 from scripts.kafka.node import Node
 from scripts.program import swept_folder
 
+_TRIES = 3
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
@@ -24,16 +26,31 @@ def java_nodes(
     java = (find_java(), *settings.JAVA_OPTIONS, *options)
     java += (f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}", "-cp", f"{find_jars()}/*")
     with swept_folder("kafka") as folder, closing(Guard()) as guard:
-        nodes = _formatted(count, config, advertised, java=java, folder=folder, guard=guard)
-        try:
-            for node in nodes:
-                node.launch()
-            for node in nodes:
-                node.wait({each.id for each in nodes}, timeout)
-            yield nodes
-        finally:
-            for node in nodes:
-                node.kill()
+        for tries_left in reversed(range(_TRIES)):
+            place = folder / f"{tries_left}"
+            place.mkdir()
+            nodes = _formatted(count, config, advertised, java=java, folder=place, guard=guard)
+            try:
+                if _are_up(nodes, timeout, tries_left):
+                    yield nodes
+                    return
+            finally:
+                for node in nodes:
+                    node.kill()
+
+
+def _are_up(nodes: Sequence[Node], timeout: float, tries_left: int) -> bool:
+    """Whether all answer; not where somebody took a port of theirs first, and it can be tried again."""
+    for node in nodes:
+        node.launch()
+    try:
+        for node in nodes:
+            node.wait({each.id for each in nodes}, timeout, fellows=nodes)
+    except KafkaFailed:
+        if tries_left and any(node.found_its_port_taken for node in nodes):
+            return False
+        raise
+    return True
 
 
 def _formatted(

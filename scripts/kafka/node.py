@@ -13,6 +13,7 @@ from scripts.program import NotExecuted, Program
 
 START = 60.0  # seconds for a node to answer; some 5 on two idle cores
 _TAIL = 3_000
+_TAKEN = "Address already in use"
 
 
 class Node:
@@ -54,6 +55,11 @@ class Node:
         """The JVM's; None while it does not run."""
         return self._program.pid
 
+    @property
+    def found_its_port_taken(self) -> bool:
+        """Whether it has ended because somebody else listened where it was to."""
+        return self.pid is None and _TAKEN in self.log.read_text(encoding="utf-8", errors="replace")
+
     def tail(self) -> str:
         """The end of its log."""
         return self._program.tail()
@@ -88,10 +94,19 @@ class Node:
         self.launch()
         self.wait({self.id}, timeout)
 
-    def wait(self, present: Collection[int], timeout: float) -> None:
-        """Return once it answers and names the nodes `present`. Raises KafkaFailed with the end of its log."""
+    def wait(self, present: Collection[int], timeout: float, fellows: Sequence["Node"] = ()) -> None:
+        """Return once it answers and names the nodes `present`.
+
+        Raises KafkaFailed with the end of its log, or of a fellow's that has ended.
+        """
+
+        def check() -> None:
+            for node in (self, *fellows):
+                if node.pid is None:
+                    raise KafkaFailed(f"node {node.id} has ended; it said:\n{node.tail()}")
+
         try:
-            wait_ready(self.inner, present=present, timeout=timeout, check=self._check)
+            wait_ready(self.inner, present=present, timeout=timeout, check=check)
         except KafkaFailed as error:
             raise KafkaFailed(f"{error}\nnode {self.id} said:\n{self.tail()}") from None
 
@@ -111,7 +126,3 @@ class Node:
     @property
     def _settings(self) -> Path:
         return self._folder / "node.properties"
-
-    def _check(self) -> None:
-        if self.pid is None:
-            raise KafkaFailed(f"node {self.id} has ended")

@@ -1,18 +1,22 @@
 """A real Kafka is there, can be killed and comes back, and leaves nothing behind."""
 
+import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from confluent_kafka import KafkaException
 
-from scripts.kafka import Cluster, Origin, kafka_cluster
+from scripts.kafka import Cluster, Origin, kafka_cluster, settings
+from scripts.ports import HOST
 from tests.kafka.wire import exists, new_topic, read, topic_settings, write
 
 pytestmark = pytest.mark.slow
@@ -81,6 +85,22 @@ def test_three_nodes_bear_the_loss_of_one_and_refuse_writes_without_two() -> Non
         assert read(cluster.bootstrap, topic, 2) == [b"by three", b"by two"]
 
 
+def test_a_port_that_somebody_took_first_costs_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look for a port and the JVM that listens there, seconds pass."""
+    with socket.create_server((HOST, 0)) as somebody:
+        asked = itertools.count()
+
+        def ports(nodes: int) -> list[settings.Ports]:
+            found = free_ports(nodes)
+            return found if next(asked) else [*found[:-1], replace(found[-1], broker=somebody.getsockname()[1])]
+
+        free_ports = settings.free_ports
+        monkeypatch.setattr(settings, "free_ports", ports)
+        with kafka_cluster(3, origins=_OURS) as cluster:
+            assert {node.id for node in cluster.nodes if node.pid is not None} == {1, 2, 3}
+        assert next(asked) == 2
+
+
 def test_nothing_is_left_behind_when_its_starter_is_killed(tmp_path: Path) -> None:
     """SIGKILL of whoever started a Kafka ends its JVM and its guard, and removes its data."""
     command = [sys.executable, "-m", "scripts.kafka"]
@@ -93,7 +113,7 @@ def test_nothing_is_left_behind_when_its_starter_is_killed(tmp_path: Path) -> No
         started = psutil.Process(starter.pid).children(recursive=True)
         try:
             assert any(process.name() == "java" for process in started)
-            assert list(tmp_path.glob("farandole-kafka-*/node-1/data"))
+            assert list(tmp_path.glob("farandole-kafka-*/*/node-1/data"))
         finally:
             starter.send_signal(signal.SIGKILL)
     assert _eventually(lambda: not any(process.is_running() for process in started))

@@ -102,9 +102,8 @@ bench-kafka: setup  ## measure on a real Kafka, beside raw clients and other fra
 	sh tests/bench_kafka/peers.sh
 	$(PY) -m tests.bench_kafka
 
-bench-scale: setup  ## measure on a real Kafka what an event, a fact, a byte and a commit cost: the figures of docs/scale.md
-	$(PY) -m tests.bench_scale
-	$(PY) -m scripts.scale --write docs/scale.md
+bench-scale: setup  ## measure on a real Kafka what an event, a fact, a byte and a commit cost; exit 1 where the model is off
+	@$(PY) -m tests.bench_scale; code=$$?; $(PY) -m scripts.scale --write docs/scale.md && exit $$code
 
 simulate: setup  ## a simulated dance beside what was measured, and beyond it: to 100,000 events/s
 	$(PY) -m scripts.scale.simulate $(if $(JSON),--json)

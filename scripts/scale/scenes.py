@@ -1,7 +1,7 @@
 """What is simulated: the points that were measured, on the machine where they were; and what lies beyond it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -42,6 +42,11 @@ class Agreement(NamedTuple):
     def off(self) -> float:
         """How far the simulated one is off, as a share of the measured one."""
         return self.simulated / self.measured - 1
+
+
+def astray(found: Iterable[Agreement]) -> list[Agreement]:
+    """Those of a kind in `ERRORS` that are further off."""
+    return [each for each in found if any(kind in each.what and abs(each.off) > most for kind, most in ERRORS.items())]
 
 
 class Wide(NamedTuple):

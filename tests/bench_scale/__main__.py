@@ -3,7 +3,8 @@
     python -m tests.bench_scale [--quick] [--out FILE] [--json-file FILE]
 
 `--quick`: one short round, to see that it works; it writes nothing unless `--out` says where. Nothing else should run
-meanwhile. Exit codes: 0; 78 where no Kafka of our own is to be had (Java and Maven).
+meanwhile. Exit codes: 0; 1 where the simulation is further off than it may be; 78 where no Kafka of our own is to be
+had (Java and Maven).
 """
 
 import argparse
@@ -24,6 +25,7 @@ from scripts.kafka import NoKafka, kafka_cluster
 from scripts.kafka.artifacts import kafka_version
 from scripts.proof import commit_here, machine_here
 from scripts.scale.coefficients import FILE, Coefficients, save
+from scripts.scale.scenes import agreements, astray
 from tests.bench_kafka.about import about
 from tests.bench_kafka.broker import JAVA_OPTIONS, Broker
 from tests.bench_scale import floods, groups, hops, standing, tables
@@ -63,7 +65,12 @@ def main() -> int:
     found = coefficients(one, _about(begun, options.quick))
     show(found, Console(width=150))
     _write(found, options)
-    return 0
+    wrong = astray(agreements(found))
+    for each in wrong:
+        sys.stderr.write(
+            f"{each.what}: {each.measured:,.4g} {each.unit} were measured, simulated {each.simulated:,.4g}\n"
+        )
+    return 1 if wrong else 0
 
 
 def _options() -> argparse.Namespace:
